@@ -1,0 +1,2 @@
+// expect: plain-node
+export { value } from 'declared';

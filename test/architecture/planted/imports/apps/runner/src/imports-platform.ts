@@ -1,0 +1,2 @@
+// expect: runner-imports
+export { name } from '#platform';

@@ -1,0 +1,2 @@
+// expect: runner-imports
+export { server } from '../../server/src/server.js';

@@ -1,0 +1,2 @@
+// expect: only-through-index
+export { internal } from '../../../libs/accounts/src/accounts.service.js';

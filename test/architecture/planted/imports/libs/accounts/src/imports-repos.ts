@@ -1,0 +1,2 @@
+// expect: accounts-imports
+export { name } from '#repos';

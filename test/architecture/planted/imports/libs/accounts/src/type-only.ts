@@ -1,0 +1,3 @@
+// expect: accounts-imports
+import type { name } from '#repos';
+export type Name = typeof name;

@@ -1,0 +1,2 @@
+// expect: auth-imports
+export { name } from '#repos';

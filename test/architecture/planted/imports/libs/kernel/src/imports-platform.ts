@@ -1,0 +1,2 @@
+// expect: kernel-imports
+export { name } from '#platform';

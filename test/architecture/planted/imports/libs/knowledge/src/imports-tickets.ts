@@ -1,0 +1,2 @@
+// expect: knowledge-imports
+export { name } from '#tickets';

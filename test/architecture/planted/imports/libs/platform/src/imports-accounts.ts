@@ -1,0 +1,2 @@
+// expect: platform-imports
+export { name } from '#accounts';

@@ -1,0 +1,2 @@
+// expect: no-dev-dependencies
+export { value } from 'dev-only';

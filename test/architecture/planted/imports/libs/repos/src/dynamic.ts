@@ -1,0 +1,2 @@
+// expect: repos-imports
+export const late = async () => import('#sessions');

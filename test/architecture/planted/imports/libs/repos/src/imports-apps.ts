@@ -1,0 +1,2 @@
+// expect: not-to-apps
+export { server } from '../../../apps/server/src/server.js';

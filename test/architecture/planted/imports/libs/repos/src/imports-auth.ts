@@ -1,0 +1,2 @@
+// expect: repos-imports
+export { name } from '#auth';

@@ -1,0 +1,2 @@
+// expect: production-without-tests
+export { tested } from './allowed.spec.js';

@@ -1,0 +1,2 @@
+// expect: production-without-tests
+export { support } from '../../../test/support/support.js';

@@ -1,0 +1,2 @@
+// expect: spec-only-through-index
+export { internal } from '../../accounts/src/accounts.service.js';

@@ -1,0 +1,2 @@
+// expect: no-undeclared-dependencies
+export { value } from 'undeclared';

@@ -1,0 +1,2 @@
+// expect: no-unresolvable
+export { name } from './nowhere.js';

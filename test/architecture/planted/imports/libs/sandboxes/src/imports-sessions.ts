@@ -1,0 +1,2 @@
+// expect: sandboxes-imports
+export { name } from '#sessions';

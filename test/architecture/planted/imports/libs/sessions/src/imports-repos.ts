@@ -1,0 +1,2 @@
+// expect: sessions-imports
+export { name } from '#repos';

@@ -1,0 +1,2 @@
+// expect: tickets-imports
+export { name } from '#auth';

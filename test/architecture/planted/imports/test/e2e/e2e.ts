@@ -1,0 +1,2 @@
+import { support } from '../support/support.js';
+export const e2e = support;

@@ -1,0 +1,4 @@
+// expect: @typescript-eslint/await-thenable
+export async function settle(): Promise<number> {
+  return await 1;
+}

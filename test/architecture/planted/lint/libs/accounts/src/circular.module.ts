@@ -1,0 +1,3 @@
+// expect: roundhouse/no-forward-ref
+import { forwardRef } from '@nestjs/common';
+export const late = forwardRef(() => Object);

@@ -1,0 +1,3 @@
+// expect: roundhouse/no-process-env
+import { env } from 'node:process';
+export const port = env['PORT'];

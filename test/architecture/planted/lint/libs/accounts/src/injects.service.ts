@@ -1,0 +1,3 @@
+// expect: roundhouse/no-inject-repository
+import { InjectRepository } from '@nestjs/typeorm';
+export const decorator = InjectRepository;

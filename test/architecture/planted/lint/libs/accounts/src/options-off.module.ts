@@ -1,0 +1,1 @@
+export const options = { type: 'postgres', synchronize: false };

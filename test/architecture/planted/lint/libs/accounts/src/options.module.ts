@@ -1,0 +1,2 @@
+// expect: roundhouse/no-synchronize
+export const options = { type: 'postgres', synchronize: true };

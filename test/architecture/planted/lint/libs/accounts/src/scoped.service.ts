@@ -1,0 +1,3 @@
+// expect: roundhouse/no-request-scope
+import { Scope } from '@nestjs/common';
+export const scope = Scope.REQUEST;

@@ -1,0 +1,2 @@
+// expect: roundhouse/no-child-process
+export const run = async () => (await import('node:child_process')).spawn('git');

@@ -1,0 +1,2 @@
+// expect: roundhouse/no-child-process
+export { spawn } from 'node:child_process';

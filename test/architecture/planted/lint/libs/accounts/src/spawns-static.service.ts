@@ -1,0 +1,3 @@
+// expect: roundhouse/no-child-process
+import { spawn } from 'node:child_process';
+export const run = () => spawn('git');

@@ -1,0 +1,7 @@
+// expect: no-empty
+export function read(parse: () => string): string {
+  try {
+    return parse();
+  } catch {}
+  return '';
+}

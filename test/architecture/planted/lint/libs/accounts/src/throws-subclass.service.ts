@@ -1,0 +1,5 @@
+// expect: roundhouse/no-http-exception
+import { NotFoundException } from '@nestjs/common';
+export function refuse(): never {
+  throw new NotFoundException('no');
+}

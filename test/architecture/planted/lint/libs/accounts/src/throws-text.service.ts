@@ -1,0 +1,4 @@
+// expect: @typescript-eslint/only-throw-error
+export function refuse(): never {
+  throw 'no';
+}

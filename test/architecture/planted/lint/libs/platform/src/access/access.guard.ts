@@ -1,0 +1,4 @@
+import { ForbiddenException } from '@nestjs/common';
+export function refuse(): never {
+  throw new ForbiddenException();
+}

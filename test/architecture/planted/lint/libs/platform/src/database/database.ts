@@ -1,0 +1,2 @@
+import type { EntityManager } from 'typeorm';
+export const save = (manager: EntityManager, row: object) => manager.save(row);
