@@ -1,0 +1,100 @@
+import { plainToInstance, Transform } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, IsUrl, Max, Min, validateSync } from 'class-validator';
+
+export const TIERS = ['free', 'starter', 'pro', 'team', 'enterprise'] as const;
+export type Tier = (typeof TIERS)[number];
+
+const toInt = Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? Number(value) : value));
+const toBool = Transform(({ value }: { value: unknown }) =>
+  value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value,
+);
+
+/**
+ * Every setting of a Roundhouse process: the one schema of its environment. Names are the variables' names;
+ * `.env.example` and docs/operations.md list the same.
+ */
+export class AppConfig {
+  /** TCP port of the HTTP server; 0 picks a free one. */
+  @toInt @IsInt() @Min(0) @Max(65_535) PORT = 8080;
+  /** Address the HTTP server binds to. */
+  @IsString() HOST = '127.0.0.1';
+  /** Folder of everything that must survive: repositories, blobs, the embedded database, keys. */
+  @IsString() DATA_DIR = './data';
+  /** PostgreSQL connection string. */
+  @IsString() DATABASE_URL!: string;
+  /** Connections this process may hold to PostgreSQL. */
+  @toInt @IsInt() @Min(2) @Max(200) DATABASE_POOL = 10;
+  /** Redis for jobs and cross-node messages; PostgreSQL carries both when unset. */
+  @IsOptional() @IsString() REDIS_URL?: string;
+  /** api serves requests, worker runs jobs, all does both. */
+  @IsIn(['api', 'worker', 'all']) APP_MODE: 'api' | 'worker' | 'all' = 'all';
+  /** Public base URL used in links and git_url; derived from HOST and PORT when unset. */
+  @IsOptional() @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true }) PUBLIC_URL?: string;
+  /** Who may sign up; open on loopback, else invite, when unset. */
+  @IsOptional() @IsIn(['open', 'invite', 'closed']) SIGNUP?: 'open' | 'invite' | 'closed';
+  /** Tier of new accounts. */
+  @IsIn(TIERS) DEFAULT_TIER: Tier = 'enterprise';
+  /** Largest accepted commit body in bytes. */
+  @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
+  /** Largest accepted push in bytes. */
+  @toInt @IsInt() @Min(1024) MAX_PUSH_BYTES = 2_147_483_648;
+  /** Whose X-Forwarded-For is believed: a proxy count, or a comma-separated list of addresses or subnets. */
+  @IsOptional() @IsString() TRUST_PROXY?: string;
+  /** Origins that browsers may call from, comma-separated. */
+  @IsOptional() @IsString() CORS_ORIGINS?: string;
+  /** Object-store worker threads; two per core when unset. */
+  @IsOptional() @toInt @IsInt() @Min(1) @Max(64) STORE_WORKERS?: number;
+  /** New packs of a repository after which it is repacked. */
+  @toInt @IsInt() @Min(2) MAINTENANCE_PACKS = 100;
+  /** Sign-ups allowed per address and hour. */
+  @toInt @IsInt() @Min(1) SIGNUP_LIMIT_PER_HOUR = 20;
+  /** Failed authentications allowed per address and minute. */
+  @toInt @IsInt() @Min(1) AUTH_FAILURE_LIMIT_PER_MINUTE = 60;
+  /** Smallest level that is logged. */
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL = 'info';
+  /** Serve Prometheus metrics at /metrics without a credential. */
+  @toBool @IsBoolean() METRICS_PUBLIC = true;
+  /** Seconds a draining server waits for requests in flight. */
+  @toInt @IsNumber() @Min(0) SHUTDOWN_GRACE_SECONDS = 20;
+  /** Crash tests only: `<fault point>[:<passage>]` at which the process kills itself. */
+  @IsOptional() @IsString() FAULT_POINT?: string;
+
+  get isLoopback(): boolean {
+    return this.HOST === 'localhost' || this.HOST === '::1' || this.HOST.startsWith('127.');
+  }
+
+  get signup(): 'open' | 'invite' | 'closed' {
+    return this.SIGNUP ?? (this.isLoopback ? 'open' : 'invite');
+  }
+}
+
+/** Thrown when the environment is unusable; `problems` has one readable line per setting. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Reads and validates the settings; empty variables count as unset. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
+  const known = Object.keys(new AppConfig()).concat(OPTIONAL_SETTINGS);
+  const given = Object.fromEntries(known.map((name) => [name, env[name]] as const).filter(([, value]) => !!value?.trim()));
+  const config = plainToInstance(AppConfig, given, { exposeDefaultValues: true });
+  const problems = validateSync(config, { stopAtFirstError: true }).flatMap((error) =>
+    Object.values(error.constraints ?? {}).map((text) => `${text} (now: ${JSON.stringify(error.value)})`),
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+const OPTIONAL_SETTINGS = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'PUBLIC_URL',
+  'SIGNUP',
+  'TRUST_PROXY',
+  'CORS_ORIGINS',
+  'STORE_WORKERS',
+  'FAULT_POINT',
+];

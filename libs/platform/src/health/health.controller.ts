@@ -1,0 +1,48 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiExcludeEndpoint, ApiOkResponse, ApiOperation, ApiProperty, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Public } from '../access/access-rule.js';
+import { Health, SERVICE_NAME, VERSION } from './health.js';
+
+export class HealthReport {
+  @ApiProperty({ enum: ['healthy', 'degraded'] }) status!: string;
+  @ApiProperty({ example: VERSION }) version!: string;
+  @ApiProperty({ example: SERVICE_NAME }) service!: string;
+  @ApiProperty({ enum: ['ok', 'unreachable'] }) db!: string;
+}
+
+@ApiTags('Health')
+@Controller()
+export class HealthController {
+  constructor(private readonly health: Health) {}
+
+  /** Liveness, version and whether the database answers. */
+  @Get(['health', 'api/v1/health'])
+  @Public()
+  @ApiOperation({ operationId: 'getHealth', summary: 'State of the server and its database' })
+  @ApiOkResponse({ type: HealthReport })
+  @ApiServiceUnavailableResponse({ type: HealthReport })
+  async report(@Res({ passthrough: true }) response: Response): Promise<HealthReport> {
+    const db = (await this.health.isDatabaseUp()) ? 'ok' : 'unreachable';
+    response.status(db === 'ok' ? 200 : 503);
+    return { status: db === 'ok' ? 'healthy' : 'degraded', version: VERSION, service: SERVICE_NAME, db };
+  }
+
+  /** The process is alive; says nothing about its dependencies. */
+  @Get('livez')
+  @Public()
+  @ApiExcludeEndpoint()
+  live(): { status: string } {
+    return { status: 'ok' };
+  }
+
+  /** The process may receive traffic: every readiness check passes and it is not draining. */
+  @Get('readyz')
+  @Public()
+  @ApiExcludeEndpoint()
+  async ready(@Res({ passthrough: true }) response: Response): Promise<{ status: string; failing: string[] }> {
+    const failing = await this.health.failingChecks();
+    response.status(failing.length === 0 ? 200 : 503);
+    return { status: failing.length === 0 ? 'ok' : 'not_ready', failing };
+  }
+}

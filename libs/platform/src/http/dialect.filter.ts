@@ -1,0 +1,57 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { DomainError, ERROR_STATUS, type ErrorCode } from '#kernel';
+import { dialectOf } from './dialects.js';
+import { currentContext } from './request-context.js';
+import { refuseRestOfBody } from './request-body.js';
+
+/** Turns every failure into the envelope of the surface it happened on. Anything unexpected is a logged 500. */
+@Catch()
+export class DialectFilter implements ExceptionFilter {
+  private readonly log = new Logger('Errors');
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    sendError(exception, http.getRequest<Request>(), http.getResponse<Response>(), this.log);
+  }
+}
+
+/** Shared with middleware, which fails before Nest's own filters can see it. */
+export function sendError(exception: unknown, request: Request, response: Response, log: Logger): void {
+  const error = asDomainError(exception);
+  if (error.status >= 500) log.error({ msg: 'request failed', err: error.cause ?? error, path: request.path });
+  if (response.headersSent) {
+    // The status line is gone: only breaking the connection tells the client that the answer is not whole.
+    request.socket.destroy();
+    return;
+  }
+  const reply = dialectOf(request).reply(error, currentContext()?.requestId ?? '');
+  for (const [name, value] of Object.entries(reply.headers)) response.setHeader(name, value);
+  refuseRestOfBody(request, response);
+  response.status(reply.status);
+  if (typeof reply.body === 'string') response.type('text/plain').send(reply.body);
+  else response.json(reply.body);
+}
+
+function asDomainError(exception: unknown): DomainError {
+  if (exception instanceof DomainError) {
+    return exception.code === 'internal' ? internal(exception) : exception;
+  }
+  const status = httpStatusOf(exception);
+  if (status === 404) return new DomainError('not_found', 'Not found');
+  if (status !== null && status >= 400 && status < 500) {
+    const code = (Object.keys(ERROR_STATUS) as ErrorCode[]).find((known) => ERROR_STATUS[known] === status);
+    return new DomainError(code ?? 'invalid_input', exception instanceof Error ? exception.message : 'Bad request');
+  }
+  return internal(exception);
+}
+
+function internal(cause: unknown): DomainError {
+  return new DomainError('internal', 'Internal server error', { cause });
+}
+
+function httpStatusOf(exception: unknown): number | null {
+  if (exception instanceof HttpException) return exception.getStatus();
+  const status = (exception as { status?: unknown } | null)?.status;
+  return typeof status === 'number' ? status : null;
+}

@@ -1,0 +1,20 @@
+import type { DomainError } from '#kernel';
+
+export interface ErrorReply {
+  readonly status: number;
+  /** A JSON value, or a string for text/plain. */
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** How one wire surface answers errors. DTOs speak the surface's fields; nothing else differs between dialects. */
+export interface Dialect {
+  readonly name: 'git' | 'captured' | 'sandbox' | 'agent' | 'plain';
+  /** Request headers a browser may send cross-origin. */
+  readonly corsHeaders: readonly string[];
+  reply(error: DomainError, requestId: string): ErrorReply;
+  /** The 401 of a request without any credential. */
+  missingCredential(): DomainError;
+  /** The 400/422 of a body that is not JSON. */
+  malformedJson(position: number): DomainError;
+}

@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import helmet from 'helmet';
+import { DomainError } from '#kernel';
+import { AppConfig } from '../config/app-config.js';
+import { sendError } from './dialect.filter.js';
+import { dialectOf, pathOf } from './dialects.js';
+import { runInContext } from './request-context.js';
+
+const EXPOSED_HEADERS = [
+  'X-Request-Id',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+  'X-Org-RateLimit-Limit',
+  'X-Org-RateLimit-Remaining',
+  'Retry-After',
+  'ETag',
+  'Content-Range',
+  'X-Content-Sha',
+  'Idempotency-Replayed',
+].join(', ');
+
+/** The stages before Nest's router, in order: context, headers, CORS, a path that can be decoded. */
+export function installMiddleware(app: NestExpressApplication, config: AppConfig): void {
+  app.set('trust proxy', trustProxy(config.TRUST_PROXY));
+  app.set('etag', false);
+  app.set('query parser', 'simple');
+  app.disable('x-powered-by');
+  app.use(requestContext, securityHeaders(), cors(config), decodablePath);
+}
+
+const requestContext: RequestHandler = (request, response, next) => {
+  const requestId = randomBytes(4).toString('hex');
+  response.setHeader('X-Request-Id', requestId);
+  runInContext({ requestId, address: request.ip ?? null, queries: 0 }, () => next());
+};
+
+function securityHeaders(): RequestHandler {
+  const strict = helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    frameguard: { action: 'deny' },
+    referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
+    strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: true },
+  });
+  return strict;
+}
+
+/** Preflights of foreign origins are answered without an allowance, so that the browser refuses (coregit.md §1.5). */
+function cors(config: AppConfig): RequestHandler {
+  const allowed = new Set((config.CORS_ORIGINS ?? '').split(',').map((origin) => origin.trim()).filter(Boolean));
+  return (request, response, next) => {
+    response.vary('Origin');
+    const { origin } = request.headers;
+    if (origin && allowed.has(origin)) {
+      response.setHeader('Access-Control-Allow-Origin', origin);
+      response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
+    }
+    if (request.method !== 'OPTIONS' || !request.headers['access-control-request-method']) return next();
+    response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE, OPTIONS');
+    response.setHeader('Access-Control-Allow-Headers', dialectOf(request).corsHeaders.join(', '));
+    response.setHeader('Access-Control-Max-Age', '86400');
+    response.status(204).end();
+  };
+}
+
+const log = new Logger('Errors');
+
+function decodablePath(request: Request, response: Response, next: NextFunction): void {
+  try {
+    if (decodeURIComponent(pathOf(request.url)).includes('\0')) throw new URIError('NUL byte');
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    const failure = new DomainError('invalid_input', 'URL path is not valid percent-encoded UTF-8', { field: 'path' });
+    sendError(failure, request, response, log);
+    return;
+  }
+  next();
+}
+
+function trustProxy(setting: string | undefined): boolean | number | string[] {
+  if (!setting || setting === 'false') return false;
+  if (/^\d+$/.test(setting)) return Number(setting);
+  return setting.split(',').map((entry) => entry.trim());
+}

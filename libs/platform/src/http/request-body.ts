@@ -1,0 +1,69 @@
+import { createGunzip, createInflate } from 'node:zlib';
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Request, Response } from 'express';
+import { DomainError } from '#kernel';
+
+/** True when the request announces a body. */
+export function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+}
+
+/**
+ * The whole body, inflated, in one buffer. Refused by its announced length before a byte is read, and while reading
+ * as soon as it passes `limit` (bytes, after inflation).
+ */
+export async function readBody(request: Request, limit: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw bodyTooLarge(limit);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of bodyStream(request) as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limit) throw bodyTooLarge(limit);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    throw new DomainError('invalid_input', 'Request body could not be read', { cause: error });
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** The body as a stream with its content encoding undone. Tells a waiting client (Expect: 100-continue) to go on. */
+export function bodyStream(request: Request): Readable {
+  if (request.headers.expect?.toLowerCase() === '100-continue') request.res?.writeContinue();
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
+  if (encoding === 'identity' || encoding === '') return request;
+  if (encoding === 'gzip' || encoding === 'x-gzip') return piped(request, createGunzip());
+  if (encoding === 'deflate') return piped(request, createInflate());
+  throw new DomainError('invalid_input', `Unsupported content encoding: ${encoding.slice(0, 40)}`);
+}
+
+function piped(request: Request, inflate: ReturnType<typeof createGunzip>): Readable {
+  request.once('error', (error) => inflate.destroy(error));
+  request.once('aborted', () => inflate.destroy(new Error('the client went away')));
+  return request.pipe(inflate);
+}
+
+/**
+ * Called before an early answer: the connection is closed after it, so that the rest of a refused upload is never
+ * read. A short linger lets the client read the answer before the socket is reset.
+ */
+export function refuseRestOfBody(request: Request, response: Response): void {
+  if (request.complete || !hasBody(request)) return;
+  response.setHeader('Connection', 'close');
+  request.pause();
+  request.unpipe();
+  const { socket } = request;
+  response.once('finish', () => {
+    socket.pause();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  });
+}
+
+const LINGER_MS = 250;
+
+function bodyTooLarge(limit: number): DomainError {
+  return new DomainError('payload_too_large', `Request body exceeds ${limit} bytes`, { details: { limit_bytes: limit } });
+}

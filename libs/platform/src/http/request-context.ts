@@ -1,0 +1,21 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Facts of the request (or job) in progress; travels with its asynchronous work. */
+export interface RequestContext {
+  /** 8 hex characters, sent as X-Request-Id and written into log, audit and error bodies. */
+  readonly requestId: string;
+  /** Client address after TRUST_PROXY was applied. */
+  readonly address: string | null;
+  /** Database statements issued so far on behalf of this request. */
+  queries: number;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+export function runInContext<T>(context: RequestContext, work: () => T): T {
+  return storage.run(context, work);
+}
+
+export function currentContext(): RequestContext | undefined {
+  return storage.getStore();
+}

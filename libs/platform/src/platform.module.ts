@@ -1,0 +1,45 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { Clock, SystemClock } from '#kernel';
+import { AccessModule } from './access/access.module.js';
+import { Audit } from './audit/audit.js';
+import type { AppConfig } from './config/app-config.js';
+import { ConfigModule } from './config/config.module.js';
+import { DatabaseModule } from './database/database.module.js';
+import { Events } from './events/events.js';
+import { HealthModule } from './health/health.module.js';
+import { BodyInterceptor } from './http/body.interceptor.js';
+import { DialectFilter } from './http/dialect.filter.js';
+import { validationPipe } from './http/validation.js';
+import { JobsModule } from './jobs/jobs.module.js';
+import { RateLimits } from './limits/rate-limits.js';
+import { TelemetryModule } from './telemetry/telemetry.module.js';
+
+/** Everything a feature stands on. Imported once, by the application. */
+@Global()
+@Module({})
+export class PlatformModule {
+  static forRoot(config: AppConfig): DynamicModule {
+    return {
+      module: PlatformModule,
+      imports: [
+        ConfigModule.forRoot(config),
+        DatabaseModule.forRoot(),
+        TelemetryModule.forRoot(),
+        JobsModule.forRoot(),
+        HealthModule,
+        AccessModule,
+      ],
+      providers: [
+        { provide: Clock, useClass: SystemClock },
+        Events,
+        Audit,
+        RateLimits,
+        { provide: APP_FILTER, useClass: DialectFilter },
+        { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
+        { provide: APP_PIPE, useFactory: validationPipe },
+      ],
+      exports: [Clock, Events, Audit, RateLimits],
+    };
+  }
+}
