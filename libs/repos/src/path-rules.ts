@@ -1,0 +1,124 @@
+import { DomainError } from '#kernel';
+
+/** Longest path, in UTF-16 units and in UTF-8 bytes. */
+const MAX_PATH = 4096;
+/** Longest name any common file system can hold, in bytes. */
+const MAX_COMPONENT_BYTES = 255;
+
+/** Code points HFS+ drops from names, so that `.g<ZWNJ>it` opens `.git`. */
+const HFS_IGNORABLE = new Set([
+  0x200c, 0x200d, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x206a, 0x206b, 0x206c, 0x206d, 0x206e,
+  0x206f, 0xfeff,
+]);
+
+/** What NTFS opens as `.git`: 8.3 short names, trailing dots and spaces, alternate streams. */
+const NTFS_DOT_GIT = /^(?:\.git|git~[0-9]+)[ .]*(?::.*)?$/is;
+
+/** Files git reads from the work tree by themselves; as a link they would make it read anything on the machine. */
+const NO_SYMLINK_FILES = [
+  { name: '.gitmodules', short: 'gitmod', hashed: 'gi7eba' },
+  { name: '.gitattributes', short: 'gitatt', hashed: 'gi7d29' },
+  { name: '.gitignore', short: 'gitign', hashed: 'gi250a' },
+] as const;
+
+/**
+ * The path of a file inside a repository, as every door to it accepts one (contract 4.5, plus names that a checkout
+ * would turn into a `.git` folder). Throws `invalid_input` naming the rule; `field` is the request member at fault.
+ */
+export function assertFilePath(path: unknown, field = 'path'): string {
+  const refuse = (text: string): never => {
+    throw new DomainError('invalid_input', text, { field });
+  };
+  if (typeof path !== 'string' || path === '') return refuse('File path is required');
+  const shown = path.length > MAX_PATH ? `${path.slice(0, 100)}...` : path;
+  if (path.includes('\0')) return refuse(`File path contains null byte: ${shown}`);
+  if (path.startsWith('/')) return refuse(`File path must be relative: ${shown}`);
+  if (path.includes('//') || path.endsWith('/')) return refuse(`File path has empty segment: ${shown}`);
+  if (/(?:^|\/)\.\.?(?:\/|$)/.test(path)) return refuse(`File path contains traversal: ${shown}`);
+  if (path.length > MAX_PATH) return refuse(`File path exceeds ${MAX_PATH} char limit: ${shown}`);
+  if (!path.isWellFormed()) return refuse(`File path contains invalid unicode: ${path.toWellFormed()}`);
+  if (Buffer.byteLength(path) > MAX_PATH)
+    return refuse(`File path exceeds ${MAX_PATH} byte limit: ${path.slice(0, 100)}...`);
+  for (const component of path.split('/')) {
+    const reason = forbiddenComponent(Buffer.from(component));
+    if (reason !== null) return refuse(`File path contains ${reason}: ${path}`);
+  }
+  return path;
+}
+
+/**
+ * Why one name of a tree may not exist here, or null when it may. Works on raw bytes: names need not be UTF-8, and
+ * everything `git fsck --strict` reports as hasDot, hasDotdot, hasDotgit or emptyName is refused.
+ */
+export function forbiddenComponent(name: Buffer): string | null {
+  if (name.length === 0) return 'empty segment';
+  if (name.length > MAX_COMPONENT_BYTES) return `component longer than ${MAX_COMPONENT_BYTES} bytes`;
+  for (const byte of name) {
+    if (byte === 0x5c) return 'backslash';
+    if (byte === 0x2f) return 'slash';
+    if (byte < 0x20 || byte === 0x7f) return 'control character';
+  }
+  const latin = name.toString('latin1');
+  if (latin === '.' || latin === '..') return 'traversal';
+  if (NTFS_DOT_GIT.test(latin) || hfsName(name) === '.git') return 'forbidden component';
+  return null;
+}
+
+/**
+ * Whether `name` with the tree mode `mode` (octal text, e.g. `120000`) is one of git's own control files as a symbolic
+ * link, in any spelling HFS+ or NTFS would open.
+ */
+export function isForbiddenSymlink(name: Buffer, mode: string): boolean {
+  if (mode !== '120000') return false;
+  const hfs = hfsName(name);
+  const latin = name.toString('latin1').toLowerCase();
+  return NO_SYMLINK_FILES.some((file) => hfs === file.name || isNtfsNameOf(latin, file));
+}
+
+function isNtfsNameOf(latin: string, file: (typeof NO_SYMLINK_FILES)[number]): boolean {
+  const rest = ntfsRest(latin, file);
+  return rest !== null && /^[ .]*(?::.*)?$/s.test(rest);
+}
+
+/** What follows the file's long name, regular short name (`gitmod~1`) or fall-back short name (`gi7eba~1`). */
+function ntfsRest(latin: string, file: (typeof NO_SYMLINK_FILES)[number]): string | null {
+  if (latin.startsWith(file.name)) return latin.slice(file.name.length);
+  if (new RegExp(`^${file.short}~[1-4]`).test(latin)) return latin.slice(8);
+  const fallback = /^([a-z0-9]{0,6})~[1-9][0-9]*/.exec(latin.slice(0, 8));
+  const isFallback = fallback !== null && fallback[0].length === 8 && file.hashed.startsWith(fallback[1] ?? '');
+  return isFallback ? latin.slice(8) : null;
+}
+
+/**
+ * The ASCII lower-case name HFS+ would see. Like git, stops at the first malformed sequence: an attacker must not hide
+ * a name behind a bad byte.
+ */
+function hfsName(name: Buffer): string {
+  let seen = '';
+  for (let at = 0; at < name.length;) {
+    const length = utf8SequenceLength(name, at);
+    if (length === 0) break;
+    const point = name.toString('utf8', at, at + length).codePointAt(0) ?? 0;
+    if (!HFS_IGNORABLE.has(point)) seen += String.fromCodePoint(point);
+    at += length;
+  }
+  return seen.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+/** Bytes of the well-formed UTF-8 sequence at `at`; 0 when malformed (overlong, surrogate, U+FFFE, U+FFFF, too high). */
+function utf8SequenceLength(bytes: Buffer, at: number): number {
+  const [first = 0, second = 0, third = 0, fourth = 0] = bytes.subarray(at, at + 4);
+  if (first < 0x80) return 1;
+  if ((second & 0xc0) !== 0x80 || first < 0xc2 || first > 0xf4) return 0;
+  if (first < 0xe0) return 2;
+  if ((third & 0xc0) !== 0x80) return 0;
+  if (first < 0xf0) {
+    const isOverlong = first === 0xe0 && second < 0xa0;
+    const isSurrogate = first === 0xed && second >= 0xa0;
+    const isNonCharacter = first === 0xef && second === 0xbf && third >= 0xbe;
+    return isOverlong || isSurrogate || isNonCharacter ? 0 : 3;
+  }
+  const isOverlong = first === 0xf0 && second < 0x90;
+  const isTooHigh = first === 0xf4 && second > 0x8f;
+  return (fourth & 0xc0) !== 0x80 || isOverlong || isTooHigh ? 0 : 4;
+}
