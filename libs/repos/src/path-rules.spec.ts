@@ -150,7 +150,7 @@ describe('against git itself', () => {
       .sample(fc.tuple(control, suffix), { numRuns: Math.min(ROUNDS, 500), seed: SEED })
       .map(([name, end]) => Buffer.from(name + end));
     const findings = fsck(names.map((name) => ({ name, mode: '120000' })));
-    const ours = names.map((name) => isForbiddenSymlink(name, '120000'));
+    const ours = names.map((name) => isForbiddenSymlink(name, 0o120000));
     const gits = findings.map((found) => found.some((finding) => /^git(?:modules|attributes)Symlink$/.test(finding)));
     const differ = names.filter((_, index) => ours[index] !== gits[index]).map((name) => name.toString());
     expect(differ).toEqual([]);
@@ -159,8 +159,8 @@ describe('against git itself', () => {
   });
 
   it('lets the control files exist as ordinary files', () => {
-    expect(isForbiddenSymlink(Buffer.from('.gitmodules'), '100644')).toBe(false);
-    expect(isForbiddenSymlink(Buffer.from('.gitignore'), '120000')).toBe(true);
-    expect(isForbiddenSymlink(Buffer.from('readme'), '120000')).toBe(false);
+    expect(isForbiddenSymlink(Buffer.from('.gitmodules'), 0o100644)).toBe(false);
+    expect(isForbiddenSymlink(Buffer.from('.gitignore'), 0o120000)).toBe(true);
+    expect(isForbiddenSymlink(Buffer.from('readme'), 0o120000)).toBe(false);
   });
 });

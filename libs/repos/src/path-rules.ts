@@ -65,11 +65,11 @@ export function forbiddenComponent(name: Buffer): string | null {
 }
 
 /**
- * Whether `name` with the tree mode `mode` (octal text, e.g. `120000`) is one of git's own control files as a symbolic
- * link, in any spelling HFS+ or NTFS would open.
+ * Whether `name` with the tree mode `mode` (e.g. 0o120000) is one of git's own control files as a symbolic link, in any
+ * spelling HFS+ or NTFS would open.
  */
-export function isForbiddenSymlink(name: Buffer, mode: string): boolean {
-  if (mode !== '120000') return false;
+export function isForbiddenSymlink(name: Buffer, mode: number): boolean {
+  if ((mode & 0o170000) !== 0o120000) return false;
   const hfs = hfsName(name);
   const latin = name.toString('latin1').toLowerCase();
   return NO_SYMLINK_FILES.some((file) => hfs === file.name || isNtfsNameOf(latin, file));

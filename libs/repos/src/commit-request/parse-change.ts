@@ -8,6 +8,7 @@ import { parseEdits } from './parse-edits.js';
 const MEMBERS = new Set([
   ...['path', 'action', 'content', 'encoding', 'mode', 'edits', 'new_path', 'edit_snippet', 'instruction'],
 ]);
+const ACTIONS = ['create', 'edit', 'delete', 'rename', 'lazy_edit'] as const;
 const MAX_SNIPPET_CHARS = 204_800;
 /** PATH_MAX less its NUL: no system can create a longer link. */
 const MAX_LINK_BYTES = 4095;
@@ -18,7 +19,7 @@ export function parseChange(entry: unknown, index: number, limits: CommitLimits)
   if (!isJsonObject(entry)) throw invalid(`${where} must be an object`, where);
   const path = assertFilePath(entry.path);
   assertKnownMembers(entry, MEMBERS, where);
-  const action = entry.action ?? 'create';
+  const action = parseAction(entry.action ?? 'create', path);
   const mode = parseMode(entry.mode, action, path);
   switch (action) {
     case 'create':
@@ -31,21 +32,22 @@ export function parseChange(entry: unknown, index: number, limits: CommitLimits)
       return { action, path, newPath: parseNewPath(entry.new_path, path) };
     case 'lazy_edit':
       return { action, path, ...parseLazyEdit(entry, path) };
-    default:
-      throw invalid(`Unknown action ${shownAction(action)}: ${path}`, 'action');
   }
 }
 
-function shownAction(action: unknown): string {
-  return typeof action === 'string' ? `"${action.slice(0, 100).toWellFormed()}"` : 'of a type other than string';
+function parseAction(action: unknown, path: string): Change['action'] {
+  const known = ACTIONS.find((one) => one === action);
+  if (known !== undefined) return known;
+  const shown = typeof action === 'string' ? `"${action.slice(0, 100).toWellFormed()}"` : 'of a type other than string';
+  throw invalid(`Unknown action ${shown}: ${path}`, 'action');
 }
 
-function parseMode(mode: unknown, action: unknown, path: string): FileMode | null {
+function parseMode(mode: unknown, action: Change['action'], path: string): FileMode | null {
   if (mode === undefined || mode === null) return null;
   const known = FILE_MODES.find((one) => one === mode);
   if (known === undefined) throw invalid(`mode must be one of ${FILE_MODES.join(', ')}: ${path}`, 'mode');
   const isAllowed = action === 'create' || (action === 'edit' && known !== '120000');
-  if (!isAllowed) throw invalid(`mode ${known} is not allowed with this action: ${path}`, 'mode');
+  if (!isAllowed) throw invalid(`mode ${known} is not allowed for action "${action}": ${path}`, 'mode');
   return known;
 }
 
@@ -77,7 +79,7 @@ function assertLink(target: Buffer, path: string): void {
   if (target.length === 0 || target.length > MAX_LINK_BYTES || target.includes(0)) {
     throw invalid(`Symbolic link target must be 1 to ${MAX_LINK_BYTES} bytes without null: ${path}`, 'content');
   }
-  if (isForbiddenSymlink(Buffer.from(path.slice(path.lastIndexOf('/') + 1)), '120000')) {
+  if (isForbiddenSymlink(Buffer.from(path.slice(path.lastIndexOf('/') + 1)), 0o120000)) {
     throw invalid(`File path may not be a symbolic link: ${path}`, 'path');
   }
 }

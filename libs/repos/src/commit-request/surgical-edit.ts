@@ -35,18 +35,16 @@ function replaceLines(text: Buffer, edits: readonly RangeEdit[]): Buffer {
   const ordered = [...edits].sort((one, other) => one.start - other.start);
   const kept: Buffer[] = [];
   let nextLine = 1;
-  let previous: RangeEdit | undefined;
+  let previousEnd = 0;
   for (const edit of ordered) {
     const { start, end, content } = edit;
-    if (start < 1 || end < start || start > lines + 1)
-      refuse(`Invalid range [${start}, ${end}]. File has ${lines} lines.`);
-    if (previous && start <= previous.end) {
-      refuse(`Ranges [${previous.start}, ${previous.end}] and [${start}, ${end}] overlap.`);
-    }
+    const range = `[${start}, ${end}]`;
+    if (start < 1 || end < start || start > lines + 1) refuse(`Invalid range ${range}. File has ${lines} lines.`);
+    if (start <= previousEnd) refuse(`Range ${range} overlaps another range that ends at line ${previousEnd}.`);
     if (start > nextLine) kept.push(text.subarray(lineStarts[nextLine - 1], endOf(start - 1)));
     if (content.length > 0) kept.push(content);
-    nextLine = end + 1;
-    previous = edit;
+    previousEnd = Math.max(start, Math.min(end, lines));
+    nextLine = previousEnd + 1;
   }
   if (nextLine <= lines) kept.push(text.subarray(lineStarts[nextLine - 1]));
   return joinLines(kept);
