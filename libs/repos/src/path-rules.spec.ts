@@ -59,7 +59,7 @@ describe('file paths', () => {
     '.gitx',
     'ü/日本 語.txt',
     'x'.repeat(255),
-  ])('accepts %s', (path) => expect(assertFilePath(path)).toBe(path));
+  ])('accepts the path %#', (path) => expect(assertFilePath(path)).toBe(path));
 
   it('refuses paths and components beyond their limits', () => {
     expect(refusal('x'.repeat(4097))).toBe(`File path exceeds 4096 char limit: ${'x'.repeat(100)}...`);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { DomainError } from '#kernel';
 
 /** Longest path, in UTF-16 units and in UTF-8 bytes. */
@@ -105,20 +106,11 @@ function hfsName(name: Buffer): string {
   return seen.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-/** Bytes of the well-formed UTF-8 sequence at `at`; 0 when malformed (overlong, surrogate, U+FFFE, U+FFFF, too high). */
+/** Bytes of the well-formed UTF-8 sequence at `at`; 0 when malformed. U+FFFE and U+FFFF count as malformed. */
 function utf8SequenceLength(bytes: Buffer, at: number): number {
-  const [first = 0, second = 0, third = 0, fourth = 0] = bytes.subarray(at, at + 4);
-  if (first < 0x80) return 1;
-  if ((second & 0xc0) !== 0x80 || first < 0xc2 || first > 0xf4) return 0;
-  if (first < 0xe0) return 2;
-  if ((third & 0xc0) !== 0x80) return 0;
-  if (first < 0xf0) {
-    const isOverlong = first === 0xe0 && second < 0xa0;
-    const isSurrogate = first === 0xed && second >= 0xa0;
-    const isNonCharacter = first === 0xef && second === 0xbf && third >= 0xbe;
-    return isOverlong || isSurrogate || isNonCharacter ? 0 : 3;
-  }
-  const isOverlong = first === 0xf0 && second < 0x90;
-  const isTooHigh = first === 0xf4 && second > 0x8f;
-  return (fourth & 0xc0) !== 0x80 || isOverlong || isTooHigh ? 0 : 4;
+  const first = bytes[at] ?? 0;
+  const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const sequence = bytes.subarray(at, at + length);
+  const isNonCharacter = length === 3 && first === 0xef && sequence[1] === 0xbf && (sequence[2] ?? 0) >= 0xbe;
+  return isUtf8(sequence) && sequence.length === length && !isNonCharacter ? length : 0;
 }

@@ -41,7 +41,6 @@ export function conflictingRef(existing: Iterable<string>, name: string): string
 
 function isValidShortName(name: string): boolean {
   if (name === '' || name.length > MAX_NAME || !name.isWellFormed() || name.startsWith('-')) return false;
-  // eslint-disable-next-line no-control-regex -- control characters are what git refuses
   if (/[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{/.test(name)) return false;
   return !name.endsWith('.') && name.split('/').every(isValidComponent);
 }
