@@ -17,13 +17,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PostgresBinaries } from './binaries.js';
 import type { EmbeddedConnection } from './connection-file.js';
-import type { RunAs } from './run-as.js';
+import { PROGRAM_ENV, type RunAs } from './run-as.js';
 
 const run = promisify(execFile);
 const DRAFT_PREFIX = 'init-';
-
-/** The environment of every PostgreSQL program: nothing of the caller's, whose PG… variables would change its mind. */
-export const POSTGRES_ENV: NodeJS.ProcessEnv = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
 
 /**
  * True when `cluster` holds data these binaries can serve, false when there is none yet. Anything else there is
@@ -66,7 +63,7 @@ export async function initialise(
     ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
   ];
   try {
-    await run(program!, args, { env: POSTGRES_ENV });
+    await run(program!, args, { env: PROGRAM_ENV });
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     throw new Error(`PostgreSQL could not create its data folder: ${stderr?.trim() ?? String(error)}`, {
@@ -107,7 +104,7 @@ export async function resetPassword(
   { user, password }: EmbeddedConnection,
 ): Promise<void> {
   const [program, ...args] = [...runAs.prefix, binaries.postgres, '--single', '-D', cluster, 'postgres'];
-  const child = spawn(program!, args, { env: POSTGRES_ENV, stdio: ['pipe', 'ignore', 'pipe'] });
+  const child = spawn(program!, args, { env: PROGRAM_ENV, stdio: ['pipe', 'ignore', 'pipe'] });
   let complaints = '';
   child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
   child.stdin.end(`ALTER ROLE ${user} PASSWORD '${password}'\n`);

@@ -170,6 +170,13 @@ export class EmbeddedPostgres {
   }
 }
 
+/** How to reach the embedded database of a server that runs now; undefined when none does. */
+export async function findRunningDatabase(pgDir: string): Promise<EmbeddedConnection | undefined> {
+  const connection = readConnection(pgDir);
+  if (connection === undefined) return undefined;
+  return (await DataDirLock.findOwner(realpathSync(pgDir))) === undefined ? undefined : connection;
+}
+
 /** The folder's absolute path without links, as PostgreSQL itself reports it. */
 function prepareFolder(pgDir: string): string {
   try {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { POSTGRES_ENV } from './cluster.js';
 import { isReady } from './orphans.js';
+import { PROGRAM_ENV } from './run-as.js';
 
 const POLL_MS = 20;
 const PATIENCE_LINE_MS = 10_000;
@@ -20,7 +20,7 @@ export class PostgresProcess {
     log: (text: string) => void,
   ) {
     // A session of its own: the terminal's ctrl-C is for the server, which stops the database last.
-    this.child = spawn(program!, args, { env: POSTGRES_ENV, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.child = spawn(program!, args, { env: PROGRAM_ENV, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.child.stdout?.on('data', (chunk: Buffer) => log(chunk.toString()));
     this.child.stderr?.on('data', (chunk: Buffer) => log(chunk.toString()));
     this.ended = new Promise((resolve) => {

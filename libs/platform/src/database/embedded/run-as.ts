@@ -1,6 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
+/** The environment of every program started here: nothing of the caller's, whose PG… variables would be obeyed. */
+export const PROGRAM_ENV = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LC_ALL: 'C',
+  TZ: 'UTC',
+};
+
 /** How the PostgreSQL programs are run, since they refuse to run as root. */
 export interface RunAs {
   readonly kind: 'direct' | 'namespace' | 'os-user';
@@ -61,7 +68,7 @@ function osUser(): RunAs {
     const made = spawnSync(
       'useradd',
       ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', FALLBACK_USER],
-      { encoding: 'utf8' },
+      { encoding: 'utf8', env: PROGRAM_ENV },
     );
     if (made.status !== 0) {
       throw new Error(
@@ -106,5 +113,5 @@ function knownUids(): ReadonlySet<number> {
 }
 
 function succeeds([program, ...args]: readonly string[]): boolean {
-  return spawnSync(program!, args, { stdio: 'ignore' }).status === 0;
+  return spawnSync(program!, args, { stdio: 'ignore', env: PROGRAM_ENV }).status === 0;
 }

@@ -1,0 +1,139 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { findRunningDatabase, locateBinaries, userNamespacesWork } from '#platform';
+
+export interface CheckTarget {
+  readonly env: NodeJS.ProcessEnv;
+  readonly dataDir: string;
+}
+
+export interface Finding {
+  /** `advice`: the server runs without it, with less. */
+  readonly state: 'ok' | 'advice' | 'missing';
+  readonly found: string;
+  readonly fix?: string;
+}
+
+interface MachineCheck {
+  readonly name: string;
+  check(target: CheckTarget): Finding | Promise<Finding>;
+}
+
+const MIN_NODE = 24;
+const MIN_GIT = [2, 39] as const;
+const MIN_POSTGRES = 15;
+const MIN_FREE_BYTES = 1_000_000_000;
+const CONNECT_MS = 5_000;
+
+export const CHECKS: readonly MachineCheck[] = [
+  { name: 'Node.js', check: checkNode },
+  { name: 'git', check: checkGit },
+  { name: 'user namespaces', check: checkNamespaces },
+  { name: 'bubblewrap', check: checkBubblewrap },
+  { name: 'data folder', check: checkDataDir },
+  { name: 'disk space', check: checkDisk },
+  { name: 'database', check: checkDatabase },
+];
+
+function checkNode(): Finding {
+  const found = process.version;
+  if (Number.parseInt(found.slice(1), 10) >= MIN_NODE) return { state: 'ok', found };
+  return { state: 'missing', found, fix: 'npm ci   (the project brings Node 24; "npm start" uses it)' };
+}
+
+function checkGit(): Finding {
+  const found = versionOf('git');
+  const [major = 0, minor = 0] = (found ?? '').match(/\d+/g)?.map(Number) ?? [];
+  if (major > MIN_GIT[0] || (major === MIN_GIT[0] && minor >= MIN_GIT[1])) return { state: 'ok', found: found! };
+  return {
+    state: 'missing',
+    found: found ?? 'not installed',
+    fix: `apt-get install git   (${MIN_GIT.join('.')} or newer)`,
+  };
+}
+
+function checkNamespaces(): Finding {
+  if (userNamespacesWork()) return { state: 'ok', found: 'allowed' };
+  return {
+    state: 'advice',
+    found: 'not allowed: no sandboxes, and as root the embedded database needs an OS user of its own',
+    fix: 'sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000   (in a container: allow unshare)',
+  };
+}
+
+function checkBubblewrap(): Finding {
+  const found = versionOf('bwrap');
+  if (found !== undefined) return { state: 'ok', found };
+  return { state: 'advice', found: 'not installed: no sandboxes', fix: 'apt-get install bubblewrap' };
+}
+
+function checkDataDir({ dataDir }: CheckTarget): Finding {
+  const folder = nearestExisting(dataDir);
+  try {
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return { state: 'ok', found: folder === dataDir ? dataDir : `${dataDir} (will be created)` };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return {
+      state: 'missing',
+      found: `${folder} cannot be written (${code})`,
+      fix: `chown -R ${process.getuid!()}:${process.getgid!()} ${folder}   (or set DATA_DIR)`,
+    };
+  }
+}
+
+function checkDisk({ dataDir }: CheckTarget): Finding {
+  const { bavail, bsize } = statfsSync(nearestExisting(dataDir));
+  const found = `${((bavail * bsize) / 1e9).toFixed(1)} GB free`;
+  if (bavail * bsize >= MIN_FREE_BYTES) return { state: 'ok', found };
+  return { state: 'missing', found, fix: 'free some space, or set DATA_DIR to a folder on a larger disk' };
+}
+
+async function checkDatabase({ env, dataDir }: CheckTarget): Promise<Finding> {
+  if (env['DATABASE_URL']) return connects(env['DATABASE_URL'], 'check DATABASE_URL and that the server runs');
+  const pgDir = join(dataDir, 'pg');
+  const running = existsSync(pgDir) ? await findRunningDatabase(pgDir) : undefined;
+  if (running !== undefined) return connects(running.url, 'restart the Roundhouse server');
+  return embeddedCanStart(join(pgDir, 'data'));
+}
+
+function embeddedCanStart(cluster: string): Finding {
+  try {
+    const { major } = locateBinaries();
+    const versionFile = join(cluster, 'PG_VERSION');
+    const version = existsSync(versionFile) ? readFileSync(versionFile, 'utf8').trim() : undefined;
+    if (version === undefined || version === String(major)) {
+      return { state: 'ok', found: `embedded PostgreSQL ${major}, not running` };
+    }
+    const found = `${cluster} is of PostgreSQL ${version}, the embedded one is ${major}`;
+    return { state: 'missing', found, fix: `serve it with PostgreSQL ${version} and set DATABASE_URL` };
+  } catch (error) {
+    return { state: 'missing', found: (error as Error).message, fix: 'npm ci   (or set DATABASE_URL)' };
+  }
+}
+
+async function connects(url: string, fix: string): Promise<Finding> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ server_version: string }>('show server_version');
+    const version = rows[0]!.server_version;
+    if (Number.parseInt(version, 10) >= MIN_POSTGRES) return { state: 'ok', found: `PostgreSQL ${version}` };
+    return { state: 'missing', found: `PostgreSQL ${version}`, fix: `use PostgreSQL ${MIN_POSTGRES} or newer` };
+  } catch (error) {
+    return { state: 'missing', found: `not reachable: ${(error as Error).message}`, fix };
+  } finally {
+    await client.end();
+  }
+}
+
+function versionOf(program: string): string | undefined {
+  const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+function nearestExisting(folder: string): string {
+  return existsSync(folder) ? folder : nearestExisting(dirname(folder));
+}

@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { EmbeddedPostgres, findRunningDatabase } from '#platform';
+
+export interface OpenDatabase {
+  readonly url: string;
+  /** Stops the database if it was started here. */
+  close(): Promise<void>;
+}
+
+interface OpenOptions {
+  readonly dataDir: string;
+  /** Use the embedded database of a server that already runs, instead of failing because it does. */
+  readonly joinRunning?: boolean;
+  readonly onUnexpectedExit?: (reason: string) => void;
+}
+
+/** The database of DATABASE_URL, else the embedded one in the data folder. */
+export async function openDatabase(env: NodeJS.ProcessEnv, options: OpenOptions): Promise<OpenDatabase> {
+  const close = (): Promise<void> => Promise.resolve();
+  if (env['DATABASE_URL']) return { url: env['DATABASE_URL'], close };
+  const running = options.joinRunning ? await findRunningDatabase(join(options.dataDir, 'pg')) : undefined;
+  if (running !== undefined) return { url: running.url, close };
+
+  const postgres = new EmbeddedPostgres({
+    dataDir: options.dataDir,
+    report: (line) => console.log(line),
+    ...(options.onUnexpectedExit && { onUnexpectedExit: options.onUnexpectedExit }),
+  });
+  const { url } = await postgres.start();
+  return { url, close: () => postgres.stop() };
+}
