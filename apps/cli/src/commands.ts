@@ -1,22 +1,19 @@
+import { type CommandName, SUMMARIES } from './summaries.js';
+
 /** One command of the CLI. */
-export interface Command {
+interface Command {
   /** Does its work and resolves to the exit code; throws an Error whose message is for the operator. */
   run(env: NodeJS.ProcessEnv): Promise<number>;
 }
 
-interface CommandEntry {
-  readonly summary: string;
-  /** Commands are loaded when called: `help` and `doctor` must work where the server cannot. */
-  load(): Promise<Command>;
-}
+/** Commands are loaded when called, so that a cheap one starts fast. */
+export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  start: () => import('./commands/start.js'),
+  migrate: () => import('./commands/migrate.js'),
+  doctor: () => import('./commands/doctor.js'),
+  help: () => import('./commands/help.js'),
+};
 
-export const COMMANDS = {
-  start: { summary: 'Start the server (and its database, when DATABASE_URL is unset)', load: () => import('./commands/start.js') },
-  migrate: { summary: 'Bring the database schema up to date and exit', load: () => import('./commands/migrate.js') },
-  doctor: { summary: 'Name what this machine lacks, and the line that fixes it', load: () => import('./commands/doctor.js') },
-  help: { summary: 'Show this list', load: () => import('./commands/help.js') },
-} satisfies Record<string, CommandEntry>;
-
-export function isCommand(name: string): name is keyof typeof COMMANDS {
-  return Object.hasOwn(COMMANDS, name);
+export function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(SUMMARIES, name);
 }

@@ -16,7 +16,7 @@ async function main(): Promise<number> {
   }
   // Variables that are already set win over the file.
   if (existsSync('.env')) process.loadEnvFile('.env');
-  const { run } = await COMMANDS[name].load();
+  const { run } = await COMMANDS[name]();
   return run(process.env);
 }
 
@@ -24,6 +24,6 @@ try {
   process.exit(await main());
 } catch (error) {
   const verbose = ['debug', 'trace'].includes(process.env['LOG_LEVEL'] ?? '');
-  console.error(error instanceof Error ? ((verbose && error.stack) || error.message) : error);
+  console.error(error instanceof Error ? (verbose && error.stack) || error.message : error);
   process.exit(1);
 }

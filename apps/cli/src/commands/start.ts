@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { createDataDir, dataDirOf } from '../data-dir.js';
 import { openDatabase } from '../open-database.js';
+import { loadMigrations, loadServer } from '../server-entry.js';
 import { StopSignal } from '../stop-signal.js';
 
 interface Closeable {
@@ -21,11 +22,7 @@ export async function run(env: NodeJS.ProcessEnv): Promise<number> {
 }
 
 /** Resolves when the operator wants to stop, or with the reason why the server cannot go on. */
-async function serve(
-  env: NodeJS.ProcessEnv,
-  stop: StopSignal,
-  opened: Closeable[],
-): Promise<string | undefined> {
+async function serve(env: NodeJS.ProcessEnv, stop: StopSignal, opened: Closeable[]): Promise<string | undefined> {
   const dataDir = dataDirOf(env);
   createDataDir(dataDir);
   let reportFailure: (reason: string) => void;
@@ -35,11 +32,11 @@ async function serve(
   opened.push(database);
   if (stop.isRequested) return undefined;
 
-  const { migrate } = await import('../../../server/src/migrations/index.js');
+  const { migrate } = await loadMigrations();
   await migrate(database.url);
   if (stop.isRequested) return undefined;
 
-  const { startServer } = await import('../../../server/src/main.js');
+  const { startServer } = await loadServer();
   const server = await startServer({ ...env, DATA_DIR: dataDir, DATABASE_URL: database.url });
   opened.push(server);
 

@@ -1,0 +1,9 @@
+/** Every command, with what `roundhouse help` says about it. */
+export const SUMMARIES = {
+  start: 'Start the server (and its database, when DATABASE_URL is unset)',
+  migrate: 'Bring the database schema up to date and exit',
+  doctor: 'Name what this machine lacks, and the line that fixes it',
+  help: 'Show this list',
+} as const;
+
+export type CommandName = keyof typeof SUMMARIES;
