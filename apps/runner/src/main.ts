@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+import { armFaultPoint, FAULT_POINTS } from '#kernel';
+import { killAllGitChildren } from './git-child.js';
+import { createRunnerServer } from './runner-server.js';
+
+/**
+ * The git runner: a small process, because starting git from a large one stalls it. It belongs to the server that
+ * holds its standard input open, and goes, git children included, when that pipe closes for whatever reason.
+ */
+const { values } = parseArgs({
+  options: {
+    socket: { type: 'string' },
+    root: { type: 'string' },
+    bench: { type: 'boolean', default: false },
+    fault: { type: 'string' },
+  },
+});
+if (!values.socket || !values.root) throw new Error('usage: runner --socket PATH --root FOLDER [--bench]');
+
+armFault(values.fault);
+// Ctrl-C reaches the whole terminal group, yet the server still needs git while it drains.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+for (const event of ['end', 'close', 'error'] as const) process.stdin.on(event, leave);
+process.stdin.resume();
+process.stdout.on('error', leave);
+
+const server = createRunnerServer({ root: values.root, bench: values.bench });
+server.listen(values.socket, () => process.stdout.write('ready\n'));
+
+function leave(): void {
+  killAllGitChildren();
+  process.exit(0);
+}
+
+/** `name` or `name:nth`, for crash tests. */
+function armFault(fault: string | undefined): void {
+  if (fault === undefined) return;
+  const [name, nth] = fault.split(':');
+  const point = FAULT_POINTS.find((known) => known === name);
+  if (!point) throw new Error(`Unknown fault point ${fault}`);
+  armFaultPoint(point, nth === undefined ? 1 : Number(nth));
+}
