@@ -2,7 +2,13 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { DomainError } from '#kernel';
-import { gitEnvironment, type GitCommand } from './git-command.js';
+
+/** One run of git, ready to start. */
+export interface GitRun {
+  readonly args: readonly string[];
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
 
 export interface GitLimits {
   /** Wall time after which the child is killed. */
@@ -43,14 +49,14 @@ export class GitChild {
   private failure: DomainError | null = null;
 
   constructor(
-    command: GitCommand,
+    run: GitRun,
     private readonly limits: GitLimits,
     signal: AbortSignal,
   ) {
     if (signal.aborted) throw callerGone();
-    this.child = spawn('git', command.args, {
-      cwd: command.repo,
-      env: gitEnvironment(command),
+    this.child = spawn('git', run.args, {
+      cwd: run.folder,
+      env: run.environment,
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
@@ -127,7 +133,9 @@ export class GitChild {
         settle(() => reject(new DomainError('unavailable', 'git could not be started', { cause }))),
       );
       this.child.once('close', (code) =>
-        settle(() => (this.failure ? reject(this.failure) : resolve({ code: this.stopped ? null : code, stderr: this.stderr }))),
+        settle(() =>
+          this.failure ? reject(this.failure) : resolve({ code: this.stopped ? null : code, stderr: this.stderr }),
+        ),
       );
     });
   }

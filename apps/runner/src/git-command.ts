@@ -36,10 +36,10 @@ export interface GitCommand {
 
 const PROTOCOL = /^[\w=:.-]{1,64}$/;
 
-/** The environment of a git child: a whitelist, never the runner's own. */
-export function gitEnvironment(command: GitCommand): Record<string, string> {
+/** The environment of a git child: built from nothing but the folders where programs are found. */
+export function gitEnvironment(command: GitCommand, searchPath: string): Record<string, string> {
   const env: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+    PATH: searchPath,
     HOME: '/nonexistent',
     LC_ALL: 'C',
     GIT_DIR: command.repo,

@@ -8,7 +8,10 @@ export function reasonFrom(stderr: string, repo: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   const telling = lines.find((line) => line.startsWith('error: ')) ?? lines.find((line) => line.startsWith('fatal: '));
   const text = (telling ?? lines.at(-1) ?? 'git failed').replace(/^(error|fatal): /, '');
-  return text.replaceAll(repo, '').replace(/[^\x20-\x7e]/g, '?').slice(0, LONGEST_REASON);
+  return text
+    .replaceAll(repo, '')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, LONGEST_REASON);
 }
 
 /** Throws unless git ended well (or was stopped on purpose). @throws internal with git's own words as cause */

@@ -24,7 +24,11 @@ for (const event of ['end', 'close', 'error'] as const) process.stdin.on(event, 
 process.stdin.resume();
 process.stdout.on('error', leave);
 
-const server = createRunnerServer({ root: values.root, bench: values.bench });
+const server = createRunnerServer({
+  root: values.root,
+  bench: values.bench,
+  searchPath: process.env['PATH'] ?? '/usr/bin:/bin',
+});
 server.listen(values.socket, () => process.stdout.write('ready\n'));
 
 function leave(): void {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { GitOperation, GitOperations } from '#repos';
-import { GitChild, type GitLimits } from './git-child.js';
+import type { GitChild } from './git-child.js';
+import { type GitLimits } from './git-child.js';
 import type { GitCommand } from './git-command.js';
 import type { ParamReader } from './params.js';
 

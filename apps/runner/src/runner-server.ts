@@ -4,6 +4,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DomainError, toWireError } from '#kernel';
 import { GitChild } from './git-child.js';
+import { gitEnvironment } from './git-command.js';
 import type { Call, Lane, Operation } from './operation.js';
 import { OPERATIONS } from './operations/all.js';
 import { ParamReader } from './params.js';
@@ -14,6 +15,8 @@ export interface RunnerOptions {
   readonly root: string;
   /** Whether the operations that only serve as yardsticks are offered. */
   readonly bench: boolean;
+  /** Where git is found (a PATH). */
+  readonly searchPath: string;
 }
 
 const CORES = availableParallelism();
@@ -63,7 +66,9 @@ async function handle(
       body: request,
       signal: gone.signal,
       git: (command, limits) => {
-        const child = new GitChild(command, limits, gone.signal);
+        const environment = gitEnvironment(command, options.searchPath);
+        const run = { args: command.args, folder: command.repo, environment };
+        const child = new GitChild(run, limits, gone.signal);
         children.push(child);
         return child;
       },
@@ -79,7 +84,9 @@ async function handle(
 
 function findOperation(request: IncomingMessage, options: RunnerOptions): AnyOperation {
   const name = (request.url ?? '').slice(1);
-  const operation = Object.hasOwn(OPERATIONS, name) ? (OPERATIONS[name as keyof typeof OPERATIONS] as AnyOperation) : null;
+  const operation = Object.hasOwn(OPERATIONS, name)
+    ? (OPERATIONS[name as keyof typeof OPERATIONS] as AnyOperation)
+    : null;
   if (!operation || (operation.benchOnly && !options.bench)) throw new DomainError('not_found', 'No such operation');
   return operation;
 }

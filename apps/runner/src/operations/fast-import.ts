@@ -12,7 +12,10 @@ export const fastImport: Operation<'fast-import'> = {
   benchOnly: true,
   params: (read) => ({ repo: read.repo() }),
   async run(call) {
-    const child = call.git({ repo: call.params.repo, args: ['fast-import', '--quiet', '--date-format=raw'] }, { seconds: SECONDS });
+    const child = call.git(
+      { repo: call.params.repo, args: ['fast-import', '--quiet', '--date-format=raw'] },
+      { seconds: SECONDS },
+    );
     call.body.pipe(child.stdin);
     await call.send(child.stdout, { early: true });
     assertWentWell(await child.exit, 'fast-import');

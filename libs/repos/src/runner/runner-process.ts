@@ -11,12 +11,15 @@ export interface RunnerProcessOptions {
   readonly root: string;
   /** Also serve the yardsticks of the benchmark. */
   readonly bench?: boolean;
+  /** Folders where git is looked for (a PATH); by default the system's usual ones. */
+  readonly searchPath?: string;
   /** Arms a fault point (`name:nth`) in the runner, for crash tests. */
   readonly fault?: string;
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 /** A runner that lived this long was healthy: its death starts the pauses from the beginning. */
@@ -100,7 +103,8 @@ export class RunnerProcess {
     const child = spawn(process.execPath, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
       cwd: '/',
-      env: { PATH: process.env['PATH'], NODE_ENV: process.env['NODE_ENV'] },
+      // Nothing else: the server's environment holds secrets that git has no business to know.
+      env: { PATH: this.options.searchPath ?? USUAL_PATH },
     });
     child.stdin.on('error', () => undefined);
     return child;
