@@ -1,0 +1,68 @@
+import { CorruptObjectError } from './git-object.js';
+
+interface Varint {
+  readonly value: number;
+  readonly next: number;
+}
+
+/** The size header at `at`: 7 bits a byte, least significant first. */
+function readSize(delta: Buffer, at: number): Varint {
+  let value = 0;
+  let scale = 1;
+  for (let next = at; next < delta.length && next < at + 8; next += 1) {
+    const byte = delta[next] as number;
+    value += (byte & 0x7f) * scale;
+    scale *= 128;
+    if (byte < 0x80) return { value, next: next + 1 };
+  }
+  throw new CorruptObjectError('delta header');
+}
+
+/** Sizes of the base and of the result, read from the first bytes of a delta (20 are always enough). */
+export function deltaSizes(delta: Buffer): { base: number; result: number; start: number } {
+  const base = readSize(delta, 0);
+  const result = readSize(delta, base.next);
+  return { base: base.value, result: result.value, start: result.next };
+}
+
+/** The object a delta describes against `base`. Throws CorruptObjectError rather than read or write out of bounds. */
+export function applyDelta(base: Buffer, delta: Buffer): Buffer {
+  const sizes = deltaSizes(delta);
+  if (sizes.base !== base.length) throw new CorruptObjectError('delta base size');
+  const out = sizes.result > 65_536 ? Buffer.allocUnsafeSlow(sizes.result) : Buffer.allocUnsafe(sizes.result);
+  let written = 0;
+  let at = sizes.start;
+  while (at < delta.length) {
+    const op = delta[at++] as number;
+    if (op >= 0x80) {
+      let from = 0;
+      let size = 0;
+      if (op & 0x01) from = byteAt(delta, at++);
+      if (op & 0x02) from += byteAt(delta, at++) << 8;
+      if (op & 0x04) from += byteAt(delta, at++) << 16;
+      if (op & 0x08) from += byteAt(delta, at++) * 0x1000000;
+      if (op & 0x10) size = byteAt(delta, at++);
+      if (op & 0x20) size += byteAt(delta, at++) << 8;
+      if (op & 0x40) size += byteAt(delta, at++) << 16;
+      if (size === 0) size = 0x10000;
+      if (from + size > base.length || written + size > out.length) throw new CorruptObjectError('delta copy');
+      base.copy(out, written, from, from + size);
+      written += size;
+    } else {
+      if (op === 0 || at + op > delta.length || written + op > out.length) {
+        throw new CorruptObjectError('delta insert');
+      }
+      delta.copy(out, written, at, at + op);
+      at += op;
+      written += op;
+    }
+  }
+  if (written !== out.length) throw new CorruptObjectError('delta result size');
+  return out;
+}
+
+function byteAt(delta: Buffer, at: number): number {
+  const byte = delta[at];
+  if (byte === undefined) throw new CorruptObjectError('delta ends early');
+  return byte;
+}

@@ -1,0 +1,27 @@
+import { parentPort } from 'node:worker_threads';
+import { DomainError, toWireError } from '#kernel';
+import { transferList } from './hand-over.js';
+import type { Operation, OperationContext } from './operation.js';
+import { OPERATIONS } from './operations.js';
+import { StoreCache } from './store-cache.js';
+import type { CallMessage, ReplyMessage } from './worker-protocol.js';
+
+const stores = new StoreCache();
+
+function answer(call: CallMessage): ReplyMessage {
+  const { id, dir } = call;
+  try {
+    const operation = (OPERATIONS as Record<string, Operation<never, unknown>>)[call.operation];
+    if (operation === undefined) throw new Error(`unknown store operation ${call.operation}`);
+    const context: OperationContext = { dir, stores, store: () => stores.open(dir) };
+    return { id, value: operation.run(context, call.input as never) };
+  } catch (error) {
+    if (error instanceof DomainError) return { id, error: toWireError(error) };
+    return { id, crash: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
+parentPort?.on('message', (call: CallMessage) => {
+  const reply = answer(call);
+  parentPort?.postMessage(reply, 'value' in reply ? [...transferList(reply.value)] : []);
+});
