@@ -31,17 +31,11 @@ export function parseCommit(data: Buffer): CommitContent {
   const blank = data.indexOf('\n\n');
   const headerEnd = blank < 0 ? data.length : blank;
   const headers = headerLines(data.subarray(0, headerEnd));
-  const decode = decoderFor(headers.find(([key]) => key === 'encoding')?.[1]);
-  let tree = '';
-  const parents: string[] = [];
-  let author: Signature | undefined;
-  let committer: Signature | undefined;
-  for (const [key, value] of headers) {
-    if (key === 'tree' && tree === '') tree = value.toString('latin1');
-    else if (key === 'parent') parents.push(value.toString('latin1'));
-    else if (key === 'author') author ??= parseSignature(decode(value));
-    else if (key === 'committer') committer ??= parseSignature(decode(value));
-  }
+  const all = (key: string): Buffer[] => headers.filter(([name]) => name === key).map(([, value]) => value);
+  const decode = decoderFor(all('encoding')[0]);
+  const [author, committer] = ['author', 'committer'].map((key) => all(key).map(decode).map(parseSignature)[0]);
+  const tree = all('tree')[0]?.toString('latin1') ?? '';
+  const parents = all('parent').map((value) => value.toString('latin1'));
   if (!isOid(tree) || !parents.every(isOid)) throw new CorruptObjectError('commit header');
   const nobody: Signature = { name: '', email: '', timestamp: 0, timezone: UTC };
   return {
@@ -79,7 +73,6 @@ function formatSignature({ name, email, timestamp, timezone }: Signature): strin
 }
 
 function cleaned(text: string): string {
-  // eslint-disable-next-line no-control-regex -- NUL is exactly what must not reach a header line
   return text.replace(/[<>\n\r\0]/g, '').trim();
 }
 
@@ -98,7 +91,7 @@ export function parseTagTarget(data: Buffer): TagTarget {
 /** Key and value of each header; continuation lines (signatures) are dropped, nothing served needs them. */
 function headerLines(headers: Buffer): [string, Buffer][] {
   const lines: [string, Buffer][] = [];
-  for (let at = 0; at < headers.length; ) {
+  for (let at = 0; at < headers.length;) {
     const found = headers.indexOf(LINE_FEED, at);
     const end = found < 0 ? headers.length : found;
     const space = headers.indexOf(0x20, at);

@@ -35,26 +35,19 @@ export function applyDelta(base: Buffer, delta: Buffer): Buffer {
   while (at < delta.length) {
     const op = delta[at++] as number;
     if (op >= 0x80) {
+      // Each of the low seven bits says whether a byte of the offset (4) or of the size (3) follows.
       let from = 0;
+      for (let i = 0, scale = 1; i < 4; i += 1, scale *= 256) if (op & (1 << i)) from += byteAt(delta, at++) * scale;
       let size = 0;
-      if (op & 0x01) from = byteAt(delta, at++);
-      if (op & 0x02) from += byteAt(delta, at++) << 8;
-      if (op & 0x04) from += byteAt(delta, at++) << 16;
-      if (op & 0x08) from += byteAt(delta, at++) * 0x1000000;
-      if (op & 0x10) size = byteAt(delta, at++);
-      if (op & 0x20) size += byteAt(delta, at++) << 8;
-      if (op & 0x40) size += byteAt(delta, at++) << 16;
+      for (let i = 4; i < 7; i += 1) if (op & (1 << i)) size += byteAt(delta, at++) << ((i - 4) * 8);
       if (size === 0) size = 0x10000;
       if (from + size > base.length || written + size > out.length) throw new CorruptObjectError('delta copy');
-      base.copy(out, written, from, from + size);
-      written += size;
+      written += base.copy(out, written, from, from + size);
     } else {
-      if (op === 0 || at + op > delta.length || written + op > out.length) {
-        throw new CorruptObjectError('delta insert');
-      }
-      delta.copy(out, written, at, at + op);
-      at += op;
-      written += op;
+      const end = at + op;
+      if (op === 0 || end > delta.length || written + op > out.length) throw new CorruptObjectError('delta insert');
+      written += delta.copy(out, written, at, end);
+      at = end;
     }
   }
   if (written !== out.length) throw new CorruptObjectError('delta result size');

@@ -22,7 +22,8 @@ export function handOver(bytes: Buffer): OwnedBytes {
 export function transferList(value: unknown, found: Set<ArrayBuffer> = new Set(), depth = 0): Set<ArrayBuffer> {
   if (value instanceof Uint8Array) {
     // Only views that start their buffer are owned; a slice of Node's pool is not ours to give away.
-    if (value.buffer instanceof ArrayBuffer && value.byteOffset === 0 && !Buffer.isBuffer(value)) found.add(value.buffer);
+    if (value.buffer instanceof ArrayBuffer && value.byteOffset === 0 && !Buffer.isBuffer(value))
+      found.add(value.buffer);
   } else if (depth < 4 && Array.isArray(value)) {
     for (const item of value) transferList(item, found, depth + 1);
   } else if (depth < 4 && typeof value === 'object' && value !== null) {

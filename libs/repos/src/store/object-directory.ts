@@ -147,7 +147,9 @@ export class ObjectDirectory {
     this.listedMtime = this.mtime();
     const entries = this.listedMtime < 0 ? [] : readdirSync(this.packDir);
     // Newest first would need a stat each; API packs are small and many, so any order serves.
-    this.names = entries.filter((entry) => entry.startsWith('pack-') && entry.endsWith('.idx')).map((e) => e.slice(0, -4));
+    this.names = entries
+      .filter((entry) => entry.startsWith('pack-') && entry.endsWith('.idx'))
+      .map((e) => e.slice(0, -4));
     this.broken.clear();
     const present = new Set(this.names);
     for (const name of [...this.opened.keys()]) if (!present.has(name)) this.drop(name);

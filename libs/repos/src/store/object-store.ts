@@ -128,7 +128,9 @@ export class ObjectStore implements ObjectReader {
       const vanished = failures.some((failure) => failure instanceof VanishedFileError);
       if (attempt < MAX_ATTEMPTS && (attempt === 1 || vanished) && this.refresh(vanished)) continue;
       if (failures.length === 0) return null;
-      throw failures.find((failure) => failure instanceof CorruptObjectError) ?? new CorruptObjectError('pack vanished');
+      throw (
+        failures.find((failure) => failure instanceof CorruptObjectError) ?? new CorruptObjectError('pack vanished')
+      );
     }
   }
 
@@ -140,7 +142,7 @@ export class ObjectStore implements ObjectReader {
       this.refresh(true);
       return new Set(this.directories.flatMap((directory) => directory.matches(prefix, 2, [])));
     }
-    throw failures.find((failure) => failure instanceof CorruptObjectError);
+    throw failures.find((failure) => failure instanceof CorruptObjectError) ?? new CorruptObjectError('pack vanished');
   }
 
   /** True when anything was listed again. */

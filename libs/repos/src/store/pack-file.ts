@@ -1,7 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { applyDelta, deltaSizes } from './delta.js';
 import type { FilePool } from './file-pool.js';
-import { CorruptObjectError, MAX_CACHED_OBJECT_BYTES, MAX_MATERIALISED_BYTES, ObjectTooLargeError } from './git-object.js';
+import {
+  CorruptObjectError,
+  MAX_CACHED_OBJECT_BYTES,
+  MAX_MATERIALISED_BYTES,
+  ObjectTooLargeError,
+} from './git-object.js';
 import type { GitObject, ObjectInfo, ObjectReader, ObjectType } from './git-object.js';
 import { assertPlausibleSize, deflateBound, inflateExact, inflatePrefix } from './inflate.js';
 import type { PackIndex } from './pack-index.js';

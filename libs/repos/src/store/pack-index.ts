@@ -79,7 +79,7 @@ export class PackIndex {
     const end = this.fanout[first] as number;
     const { buffer, base } = this.names(start, end);
     let low = start;
-    for (let high = end; low < high; ) {
+    for (let high = end; low < high;) {
       const middle = (low + high) >>> 1;
       const at = base + middle * 20;
       if (buffer.compare(from, 0, 20, at, at + 20) < 0) low = middle + 1;

@@ -124,7 +124,7 @@ function deflateOptions(size: number): ZlibOptions {
 function writeNew(path: string, parts: readonly Buffer[]): number {
   const fd = openSync(path, 'wx', READ_ONLY);
   for (const part of parts) {
-    for (let at = 0; at < part.length; ) at += writeSync(fd, part, at);
+    for (let at = 0; at < part.length;) at += writeSync(fd, part, at);
   }
   return fd;
 }

@@ -191,7 +191,12 @@ function rewrite(stored: Tree, changes: ReadonlyMap<string, Leaf | null>): Buffe
     }
     if (leaf !== null) {
       const key = sortKey(name, leaf.mode);
-      splices.push({ at: stored.startOf(stored.lowerBound(key)), skip: 0, key, insert: serialiseEntry({ name, ...leaf }) });
+      splices.push({
+        at: stored.startOf(stored.lowerBound(key)),
+        skip: 0,
+        key,
+        insert: serialiseEntry({ name, ...leaf }),
+      });
     }
   }
   // Insertions before an entry sort below its key, an insertion replacing it has the same key and comes first.

@@ -5,7 +5,12 @@ import { accessor } from '../operation.js';
 export interface BlobLocation {
   readonly size: number;
   /** Null when the blob is stored as a delta and must be materialised. */
-  readonly stored: { readonly path: string; readonly start: number; readonly end: number; readonly skip: number } | null;
+  readonly stored: {
+    readonly path: string;
+    readonly start: number;
+    readonly end: number;
+    readonly skip: number;
+  } | null;
 }
 
 /** Where a blob's compressed bytes lie. Throws not_found for an unknown id, invalid_input for another type. */
