@@ -42,7 +42,7 @@ async function ensureTemplate(admin: pg.Client, template: string): Promise<void>
     const draft = `${template}_draft`;
     await admin.query(`drop database if exists ${draft} with (force)`);
     await admin.query(`create database ${draft}`);
-    const { migrate } = await import('../../apps/server/src/migrations/index.js');
+    const { migrate } = await import('../../apps/server/src/migrations/migrate.js');
     await migrate(databaseUrl(draft));
     await admin.query(`alter database ${draft} allow_connections false`);
     await admin.query(`alter database ${draft} rename to ${template}`);

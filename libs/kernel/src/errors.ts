@@ -1,6 +1,9 @@
 /** Every kind of failure the domain can report, with its default HTTP status. A dialect may override the status. */
 export const ERROR_STATUS = {
+  /** A field of the input breaks a rule; surfaces that answer 422 for validation do so for this kind. */
   invalid_input: 400,
+  /** A request that is 400 on every surface. */
+  bad_request: 400,
   unauthorized: 401,
   payment_required: 402,
   forbidden: 403,

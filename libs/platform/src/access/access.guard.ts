@@ -77,7 +77,9 @@ function findDenial(rule: AccessRule, principal: Principal): DomainError | null 
       if (rule.kind === 'admin' && !principal.isAdmin) return new DomainError('forbidden', 'Admin access required');
       return null;
     case 'scopes':
-      return rule.scopes.every((scope) => holdsScope(principal, scope)) ? null : insufficientScope(rule.scopes, principal);
+      return rule.scopes.every((scope) => holdsScope(principal, scope))
+        ? null
+        : insufficientScope(rule.scopes, principal);
   }
 }
 

@@ -67,5 +67,11 @@ function asList(path: unknown): string[] {
 }
 
 function joinPath(...parts: string[]): string {
-  return '/' + parts.map((part) => part.replace(/^\/+|\/+$/g, '')).filter(Boolean).join('/');
+  return (
+    '/' +
+    parts
+      .map((part) => part.replace(/^\/+|\/+$/g, ''))
+      .filter(Boolean)
+      .join('/')
+  );
 }

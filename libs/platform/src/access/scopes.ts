@@ -15,7 +15,9 @@ export function isScope(value: string): value is Scope {
 /** `write` implies `read`: the stored list always says both. Order is kept, duplicates go. */
 export function expandScopes(scopes: readonly string[]): string[] {
   const expanded = scopes.flatMap((scope) =>
-    scope.endsWith(':write') && isScope(scope.replace(/:write$/, ':read')) ? [scope, scope.replace(/:write$/, ':read')] : [scope],
+    scope.endsWith(':write') && isScope(scope.replace(/:write$/, ':read'))
+      ? [scope, scope.replace(/:write$/, ':read')]
+      : [scope],
   );
   return [...new Set(expanded)];
 }

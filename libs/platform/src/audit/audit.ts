@@ -43,7 +43,12 @@ export class Audit {
   /** A refused request of an identified caller; written on its own, since there is no effect to join. */
   async denied(actor: Principal, facts: { rule: string; route: string }): Promise<void> {
     await this.db.detached(() =>
-      this.record(actor, 'access.denied', { accountId: actor.accountId, kind: 'route', id: facts.route }, { rule: facts.rule }),
+      this.record(
+        actor,
+        'access.denied',
+        { accountId: actor.accountId, kind: 'route', id: facts.route },
+        { rule: facts.rule },
+      ),
     );
   }
 }

@@ -29,7 +29,9 @@ export class AppConfig {
   /** api serves requests, worker runs jobs, all does both. */
   @IsIn(['api', 'worker', 'all']) APP_MODE: 'api' | 'worker' | 'all' = 'all';
   /** Public base URL used in links and git_url; derived from HOST and PORT when unset. */
-  @IsOptional() @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true }) PUBLIC_URL?: string;
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  PUBLIC_URL?: string;
   /** Who may sign up; open on loopback, else invite, when unset. */
   @IsOptional() @IsIn(['open', 'invite', 'closed']) SIGNUP?: 'open' | 'invite' | 'closed';
   /** Tier of new accounts. */
@@ -79,7 +81,9 @@ export class ConfigError extends Error {
 /** Reads and validates the settings; empty variables count as unset. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
   const known = Object.keys(new AppConfig()).concat(OPTIONAL_SETTINGS);
-  const given = Object.fromEntries(known.map((name) => [name, env[name]] as const).filter(([, value]) => !!value?.trim()));
+  const given = Object.fromEntries(
+    known.map((name) => [name, env[name]] as const).filter(([, value]) => !!value?.trim()),
+  );
   const config = plainToInstance(AppConfig, given, { exposeDefaultValues: true });
   const problems = validateSync(config, { stopAtFirstError: true }).flatMap((error) =>
     Object.values(error.constraints ?? {}).map((text) => `${text} (now: ${JSON.stringify(error.value)})`),

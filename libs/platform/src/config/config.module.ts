@@ -9,9 +9,15 @@ export class ConfigModule {
   static forRoot(config: AppConfig): DynamicModule {
     return {
       module: ConfigModule,
-      imports: [NestConfigModule.forRoot({ ignoreEnvFile: true, ignoreEnvVars: true, load: [() => ({ app: config })] })],
+      imports: [
+        NestConfigModule.forRoot({ ignoreEnvFile: true, ignoreEnvVars: true, load: [() => ({ app: config })] }),
+      ],
       providers: [
-        { provide: AppConfig, inject: [ConfigService], useFactory: (settings: ConfigService) => settings.getOrThrow<AppConfig>('app') },
+        {
+          provide: AppConfig,
+          inject: [ConfigService],
+          useFactory: (settings: ConfigService) => settings.getOrThrow<AppConfig>('app'),
+        },
       ],
       exports: [AppConfig],
     };

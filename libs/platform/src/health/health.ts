@@ -5,7 +5,8 @@ import { packageRoot } from '#kernel';
 import { Database } from '../database/database.js';
 
 export const SERVICE_NAME = 'roundhouse';
-export const VERSION = (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+export const VERSION = (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+  .version;
 
 /** Readiness checks; libs add theirs at start. */
 @Injectable()

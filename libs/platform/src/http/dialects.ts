@@ -1,10 +1,10 @@
 import type { Request } from 'express';
-import { agentDialect } from './dialects/agent.dialect.js';
-import { capturedDialect } from './dialects/captured.dialect.js';
+import { agentDialect } from './dialects/agent.js';
+import { capturedDialect } from './dialects/captured.js';
 import type { Dialect } from './dialects/dialect.js';
-import { gitDialect } from './dialects/git.dialect.js';
-import { plainDialect } from './dialects/plain.dialect.js';
-import { sandboxDialect } from './dialects/sandbox.dialect.js';
+import { gitDialect } from './dialects/git.js';
+import { plainDialect } from './dialects/plain.js';
+import { sandboxDialect } from './dialects/sandbox.js';
 
 /** URL prefixes in whole segments, longest first; the first that matches decides. */
 const PREFIXES: readonly (readonly [prefix: string, dialect: Dialect])[] = [

@@ -50,7 +50,12 @@ function securityHeaders(): RequestHandler {
 
 /** Preflights of foreign origins are answered without an allowance, so that the browser refuses (coregit.md §1.5). */
 function cors(config: AppConfig): RequestHandler {
-  const allowed = new Set((config.CORS_ORIGINS ?? '').split(',').map((origin) => origin.trim()).filter(Boolean));
+  const allowed = new Set(
+    (config.CORS_ORIGINS ?? '')
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter(Boolean),
+  );
   return (request, response, next) => {
     response.vary('Origin');
     const { origin } = request.headers;

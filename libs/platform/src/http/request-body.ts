@@ -65,5 +65,7 @@ export function refuseRestOfBody(request: Request, response: Response): void {
 const LINGER_MS = 250;
 
 function bodyTooLarge(limit: number): DomainError {
-  return new DomainError('payload_too_large', `Request body exceeds ${limit} bytes`, { details: { limit_bytes: limit } });
+  return new DomainError('payload_too_large', `Request body exceeds ${limit} bytes`, {
+    details: { limit_bytes: limit },
+  });
 }

@@ -13,7 +13,9 @@ export class JobsModule {
   static forRoot(): DynamicModule {
     return {
       module: JobsModule,
-      imports: [BullModule.forRootAsync({ inject: [AppConfig], useFactory: (config: AppConfig) => queueOptions(config) })],
+      imports: [
+        BullModule.forRootAsync({ inject: [AppConfig], useFactory: (config: AppConfig) => queueOptions(config) }),
+      ],
       exports: [BullModule],
     };
   }

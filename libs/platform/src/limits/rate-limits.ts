@@ -60,7 +60,12 @@ export class RateLimits {
   assertNotGuessing(request: Request): void {
     const limit = this.config.AUTH_FAILURE_LIMIT_PER_MINUTE;
     const rate = { perMinute: limit, perHour: limit * 60 };
-    this.assertUnder(rate, `failed:${request.ip}`, 'Too many failed authentications. Try again later.', this.clock.now());
+    this.assertUnder(
+      rate,
+      `failed:${request.ip}`,
+      'Too many failed authentications. Try again later.',
+      this.clock.now(),
+    );
   }
 
   recordFailedAuth(request: Request): void {
@@ -88,7 +93,9 @@ export class RateLimits {
       bucket.minute.count(now) >= rate.perMinute
         ? bucket.minute.waitFor(rate.perMinute, now)
         : bucket.hour.waitFor(rate.perHour, now);
-    throw new DomainError('rate_limited', message, { headers: { 'Retry-After': String(Math.max(1, Math.ceil(wait / 1000))) } });
+    throw new DomainError('rate_limited', message, {
+      headers: { 'Retry-After': String(Math.max(1, Math.ceil(wait / 1000))) },
+    });
   }
 
   private setHeaders(request: Request, prefix: string, rate: Rate | null, key: string, now: number): void {

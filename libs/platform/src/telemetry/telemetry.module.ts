@@ -17,7 +17,12 @@ export class TelemetryModule {
   static forRoot(): DynamicModule {
     return {
       module: TelemetryModule,
-      imports: [LoggerModule.forRootAsync({ inject: [AppConfig], useFactory: (config: AppConfig) => ({ pinoHttp: requestLog(config) }) })],
+      imports: [
+        LoggerModule.forRootAsync({
+          inject: [AppConfig],
+          useFactory: (config: AppConfig) => ({ pinoHttp: requestLog(config) }),
+        }),
+      ],
       controllers: [MetricsController],
       providers: [Metrics],
       exports: [Metrics, LoggerModule],
@@ -28,7 +33,10 @@ export class TelemetryModule {
 function requestLog(config: AppConfig) {
   return {
     level: config.LOG_LEVEL,
-    redact: { paths: ['req.headers', 'res.headers', '*.authorization', '*.raw_key', '*.password', '*.token'], remove: true },
+    redact: {
+      paths: ['req.headers', 'res.headers', '*.authorization', '*.raw_key', '*.password', '*.token'],
+      remove: true,
+    },
     genReqId: () => currentContext()?.requestId ?? '',
     autoLogging: { ignore: (request: { url?: string }) => QUIET_PATHS.has(pathOf(request.url ?? '')) },
     serializers: {
@@ -60,7 +68,11 @@ export function measureRequests(metrics: Metrics) {
     response.once('close', () => {
       const seconds = Number(process.hrtime.bigint() - started) / 1e9;
       metrics.requests.observe(
-        { method: request.method, dialect: dialectOf(request).name, status: `${Math.floor(response.statusCode / 100)}xx` },
+        {
+          method: request.method,
+          dialect: dialectOf(request).name,
+          status: `${Math.floor(response.statusCode / 100)}xx`,
+        },
         seconds,
       );
     });

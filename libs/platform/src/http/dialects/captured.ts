@@ -15,7 +15,15 @@ const TRUE_CODES = new Set([
 /** sessionfs-1.md §2: `{error: {code, message, details}}` plus the flat `detail` of §2.5; validation is 422. */
 export const capturedDialect: Dialect = {
   name: 'captured',
-  corsHeaders: ['Content-Type', 'Authorization', 'x-api-key', 'x-session-id', 'If-Match', 'If-None-Match', 'Idempotency-Key'],
+  corsHeaders: [
+    'Content-Type',
+    'Authorization',
+    'x-api-key',
+    'x-session-id',
+    'If-Match',
+    'If-None-Match',
+    'Idempotency-Key',
+  ],
   reply(error, requestId) {
     const status = error.code === 'invalid_input' ? 422 : error.status;
     const isTrueCode = error.reason !== undefined && TRUE_CODES.has(error.reason);

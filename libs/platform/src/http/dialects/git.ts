@@ -4,6 +4,7 @@ import type { Dialect } from './dialect.js';
 /** coregit.md §1.3: `{error, code}` everywhere, extra members beside them. */
 const WIRE_CODES: Readonly<Record<ErrorCode, string>> = {
   invalid_input: 'VALIDATION_ERROR',
+  bad_request: 'VALIDATION_ERROR',
   unauthorized: 'UNAUTHORIZED',
   payment_required: 'QUOTA_EXCEEDED',
   forbidden: 'FORBIDDEN',

@@ -1,0 +1,16 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AccountsModule } from '#accounts';
+import { AuthModule } from '#auth';
+import { type AppConfig, PlatformModule } from '#platform';
+import { ReposModule } from '#repos';
+
+/** The only place that knows every lib. */
+@Module({})
+export class AppModule {
+  static forRoot(config: AppConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [PlatformModule.forRoot(config), AccountsModule, AuthModule, ReposModule],
+    };
+  }
+}

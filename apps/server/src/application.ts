@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { resolve } from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Request } from 'express';
+import { Logger as PinoLogger } from 'nestjs-pino';
+import { armFaultPoint, FAULT_POINTS, type FaultPoint } from '#kernel';
+import { type AppConfig, ConfigError, Health, installMiddleware, measureRequests, Metrics } from '#platform';
+import { resolveRepoAddress } from '#repos';
+import { AppModule } from './app.module.js';
+
+const KEEP_ALIVE_MS = 75_000;
+const IDLE_MS = 120_000;
+
+/** Builds the application without listening; tests and the OpenAPI writer use it too. */
+export async function createApplication(config: AppConfig): Promise<NestExpressApplication> {
+  config.DATA_DIR = resolve(config.DATA_DIR);
+  mkdirSync(config.DATA_DIR, { recursive: true });
+  armFault(config.FAULT_POINT);
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), {
+    bodyParser: false,
+    bufferLogs: true,
+    abortOnError: false,
+    routeConflictPolicy: { duplicate: 'error', shadow: 'off' },
+    routeResolutionStrategy: 'specificity',
+  });
+  app.useLogger(app.get(PinoLogger));
+  installMiddleware(app, config);
+  app.use(measureRequests(app.get(Metrics)));
+  app.use(resolveRepoAddress);
+  tuneServer(app.getHttpServer() as Server, app);
+  return app;
+}
+
+/** Starts to answer that the process is not ready, lets requests in flight end, then closes everything. */
+export async function drain(app: NestExpressApplication, config: AppConfig): Promise<void> {
+  app.get(Health).drain();
+  const server = app.getHttpServer() as Server;
+  const deadline = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_SECONDS * 1000);
+  server.closeIdleConnections();
+  await app.close();
+  clearTimeout(deadline);
+}
+
+function tuneServer(server: Server, app: NestExpressApplication): void {
+  // Pushes and uploads may last hours; what must not last is silence.
+  server.requestTimeout = 0;
+  server.headersTimeout = 30_000;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.setTimeout(IDLE_MS);
+  // The body reader sends 100 Continue once access is granted; without this listener Node would send it at once.
+  server.on(
+    'checkContinue',
+    (request: Request, response: Parameters<ReturnType<typeof app.getHttpAdapter>['reply']>[0]) => {
+      server.emit('request', request, response);
+    },
+  );
+}
+
+function armFault(setting: string | undefined): void {
+  if (setting === undefined) return;
+  const [point, passage] = setting.split(':');
+  if (!FAULT_POINTS.includes(point as FaultPoint))
+    throw new ConfigError([`FAULT_POINT names no fault point: ${point}`]);
+  armFaultPoint(point as FaultPoint, Number(passage ?? 1));
+}

@@ -1,0 +1,165 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Accounts, keys, pinned sessions, events, audit, idempotency, usage and git repositories. */
+export class CreateFoundation1700000000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [...ACCOUNTS, ...RECORDS, ...REPOSITORIES]) await runner.query(statement);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`drop table if exists pinned_session_write, pinned_session, ref_sync, ref, repo, usage_daily,
+      idempotency, audit, event, revocation, api_key, app_user, account cascade`);
+  }
+}
+
+const ACCOUNTS = [
+  `create table account (
+    id uuid primary key,
+    kind text not null check (kind in ('personal', 'organisation')),
+    slug text not null unique,
+    tier text not null check (tier in ('free', 'starter', 'pro', 'team', 'enterprise')),
+    created_at timestamptz not null default now()
+  )`,
+  `create table app_user (
+    id uuid primary key,
+    account_id uuid not null unique references account (id),
+    email text not null unique,
+    email_verified boolean not null default false,
+    display_name text,
+    is_admin boolean not null default false,
+    is_active boolean not null default true,
+    created_at timestamptz not null default now()
+  )`,
+  `create table api_key (
+    id uuid primary key,
+    kind text not null check (kind in ('user_key', 'service_key', 'repo_token')),
+    user_id uuid not null references app_user (id),
+    account_id uuid not null references account (id),
+    name text,
+    prefix text not null,
+    digest bytea not null unique,
+    scopes text[] not null,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    revoke_reason text,
+    last_used_at timestamptz,
+    last_used_ip text
+  )`,
+  `create index api_key_by_user on api_key (user_id, created_at desc)`,
+  `create table revocation (
+    seq bigint generated always as identity primary key,
+    kind text not null check (kind in ('key', 'user', 'account', 'pinned_session')),
+    subject_id text not null,
+    at timestamptz not null default now()
+  )`,
+  `create index revocation_by_time on revocation (at)`,
+  `create table pinned_session (
+    id text primary key,
+    key_id uuid not null references api_key (id),
+    user_id uuid not null references app_user (id),
+    account_id uuid not null references account (id),
+    ttl_seconds integer not null check (ttl_seconds > 0),
+    idle_extend boolean not null,
+    created_at timestamptz not null,
+    last_activity_at timestamptz not null,
+    expires_at timestamptz not null,
+    ended_at timestamptz,
+    end_reason text
+  )`,
+  `create index pinned_session_by_key on pinned_session (key_id) where ended_at is null`,
+  `create index pinned_session_live on pinned_session (expires_at) where ended_at is null`,
+];
+
+const RECORDS = [
+  `create table event (
+    id bigint generated always as identity primary key,
+    xid xid8 not null default pg_current_xact_id(),
+    type text not null,
+    account_id uuid,
+    subject_kind text not null,
+    subject_id text not null,
+    payload jsonb not null default '{}',
+    at timestamptz not null default clock_timestamp()
+  )`,
+  `create index event_in_order on event (xid, id)`,
+  `create index event_by_account on event (account_id, id desc)`,
+  `create table audit (
+    id bigint generated always as identity primary key,
+    xid xid8 not null default pg_current_xact_id(),
+    account_id uuid,
+    actor_kind text not null,
+    actor_user_id uuid,
+    actor_key_id uuid,
+    action text not null,
+    subject_kind text not null,
+    subject_id text not null,
+    facts jsonb not null default '{}',
+    address text,
+    request_id text,
+    at timestamptz not null default clock_timestamp()
+  )`,
+  `create index audit_in_order on audit (xid, id)`,
+  `create index audit_by_account on audit (account_id, id desc)`,
+  `create table idempotency (
+    account_id uuid not null,
+    principal_id uuid not null,
+    key text not null,
+    request_hash bytea not null,
+    owner uuid not null,
+    lease_until timestamptz not null,
+    finished_at timestamptz,
+    status integer,
+    body bytea,
+    sealed boolean not null default false,
+    created_at timestamptz not null default now(),
+    primary key (account_id, principal_id, key)
+  )`,
+  `create index idempotency_by_age on idempotency (created_at)`,
+  `create table usage_daily (
+    account_id uuid not null references account (id),
+    day date not null,
+    event_type text not null,
+    quantity bigint not null default 0,
+    primary key (account_id, day, event_type)
+  )`,
+];
+
+const REPOSITORIES = [
+  `create table repo (
+    id text primary key,
+    storage_id uuid not null unique,
+    account_id uuid not null references account (id),
+    namespace text,
+    slug text not null,
+    description text,
+    default_branch text not null,
+    visibility text not null check (visibility in ('public', 'private')),
+    is_template boolean not null default false,
+    new_packs integer not null default 0,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now()
+  )`,
+  `create unique index repo_by_address on repo (account_id, coalesce(namespace, ''), slug)`,
+  `create index repo_by_update on repo (account_id, updated_at desc, id desc)`,
+  `create table ref (
+    repo_id text not null references repo (id) on delete cascade,
+    name text collate "C" not null,
+    sha text not null check (sha ~ '^[0-9a-f]{40}$'),
+    peeled text check (peeled ~ '^[0-9a-f]{40}$'),
+    updated_at timestamptz not null default now(),
+    primary key (repo_id, name)
+  )`,
+  `create table ref_sync (
+    repo_id text primary key references repo (id) on delete cascade,
+    version bigint not null default 1,
+    enqueued_at timestamptz not null default now()
+  )`,
+  `create table pinned_session_write (
+    session_id text not null references pinned_session (id) on delete cascade,
+    repo_id text not null references repo (id) on delete cascade,
+    objects integer not null,
+    refs integer not null,
+    primary key (session_id, repo_id)
+  )`,
+];

@@ -1,0 +1,35 @@
+import { runMigrations } from 'bullmq';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { JOBS_SCHEMA } from '#platform';
+import { CreateFoundation1700000000000 } from './1700000000000-create-foundation.js';
+
+/** The one timeline, oldest first. A migration that has shipped is never edited. */
+export const MIGRATIONS = [CreateFoundation1700000000000];
+
+/** Any fixed number: all Roundhouse processes of a database agree on it. */
+const MIGRATION_LOCK = 7_264_001;
+
+/** Brings the database to this release: our schema, then the job queues'. Safe to run from several processes at once. */
+export async function migrate(databaseUrl: string): Promise<void> {
+  const lock = new pg.Client({ connectionString: databaseUrl });
+  await lock.connect();
+  try {
+    await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    const source = new DataSource({
+      type: 'postgres',
+      url: databaseUrl,
+      migrations: MIGRATIONS,
+      migrationsTransactionMode: 'each',
+    });
+    await source.initialize();
+    try {
+      await source.runMigrations();
+    } finally {
+      await source.destroy();
+    }
+    await runMigrations(lock, JOBS_SCHEMA);
+  } finally {
+    await lock.end();
+  }
+}

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccountEntity, UserEntity } from './account.entity.js';
+import { AccountsRepository } from './accounts.repository.js';
+import { AccountsService } from './accounts.service.js';
+import { ApiAdminUsersController } from './http/api-admin-users.controller.js';
+import { UsersService } from './users.service.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity])],
+  controllers: [ApiAdminUsersController],
+  providers: [AccountsRepository, AccountsService, UsersService],
+  exports: [AccountsService, UsersService],
+})
+export class AccountsModule {}

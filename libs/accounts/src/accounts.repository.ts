@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Tier } from '#platform';
+import type { Account, User } from './account.js';
+import { AccountEntity, UserEntity } from './account.entity.js';
+
+/** Every query on accounts and users. */
+@Injectable()
+export class AccountsRepository {
+  constructor(private readonly db: Database) {}
+
+  async insert(account: Account, user: User): Promise<void> {
+    await this.db.repo(AccountEntity).insert({ ...account });
+    await this.db.repo(UserEntity).insert({ ...user });
+  }
+
+  findUser(id: string): Promise<User | null> {
+    return this.db.repo(UserEntity).findOneBy({ id });
+  }
+
+  findUserByEmail(email: string): Promise<User | null> {
+    return this.db.repo(UserEntity).findOneBy({ email });
+  }
+
+  findAccount(id: string): Promise<Account | null> {
+    return this.db.repo(AccountEntity).findOneBy({ id });
+  }
+
+  findAccountBySlug(slug: string): Promise<Account | null> {
+    return this.db.repo(AccountEntity).findOneBy({ slug });
+  }
+
+  async isSlugTaken(slug: string): Promise<boolean> {
+    return this.db.repo(AccountEntity).existsBy({ slug });
+  }
+
+  async hasAdmin(): Promise<boolean> {
+    return this.db.repo(UserEntity).existsBy({ isAdmin: true });
+  }
+
+  /** Locks the account row; answers its tier before the change. */
+  async changeTier(accountId: string, tier: Tier): Promise<Tier | null> {
+    const [row] = await this.db.query<{ tier: Tier }>('select tier from account where id = $1 for update', [accountId]);
+    if (!row) return null;
+    await this.db.query('update account set tier = $2 where id = $1', [accountId, tier]);
+    return row.tier;
+  }
+
+  /** Serialises first-start work across processes until the transaction ends. */
+  async lockBootstrap(): Promise<void> {
+    await this.db.query('select pg_advisory_xact_lock(7264002)');
+  }
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { base62, Clock, DomainError } from '#kernel';
+import {
+  AppConfig,
+  Audit,
+  brokenConstraint,
+  Database,
+  Events,
+  type Principal,
+  sqlState,
+  type Tier,
+  UNIQUE_VIOLATION,
+} from '#platform';
+import { type Account, slugFromEmail, type User } from './account.js';
+import { ACCOUNT_TIER_CHANGED, USER_CREATED } from './accounts.events.js';
+import { AccountsRepository } from './accounts.repository.js';
+
+export interface NewUser {
+  readonly email: string;
+  readonly isAdmin?: boolean;
+  readonly emailVerified?: boolean;
+}
+
+/** People and their personal accounts. */
+@Injectable()
+export class UsersService {
+  constructor(
+    private readonly db: Database,
+    private readonly accounts: AccountsRepository,
+    private readonly events: Events,
+    private readonly audit: Audit,
+    private readonly clock: Clock,
+    private readonly config: AppConfig,
+  ) {}
+
+  /**
+   * Creates a user with a personal account of DEFAULT_TIER, its slug made from the e-mail. The address is trimmed and
+   * lowercased by the caller. Errors: `conflict` when the e-mail is taken.
+   */
+  async create(input: NewUser): Promise<{ user: User; account: Account }> {
+    return this.db.transaction(async () => {
+      if (await this.accounts.findUserByEmail(input.email)) throw emailTaken();
+      const account: Account = {
+        id: randomUUID(),
+        kind: 'personal',
+        slug: await this.freeSlug(input.email),
+        tier: this.config.DEFAULT_TIER,
+      };
+      const user: User = {
+        id: randomUUID(),
+        accountId: account.id,
+        email: input.email,
+        emailVerified: input.emailVerified ?? false,
+        displayName: null,
+        isAdmin: input.isAdmin ?? false,
+        isActive: true,
+        createdAt: this.clock.date(),
+      };
+      await this.insert(account, user);
+      await this.events.record(USER_CREATED, { accountId: account.id, kind: 'user', id: user.id });
+      await this.audit.record(null, 'user.create', { accountId: account.id, kind: 'user', id: user.id });
+      return { user, account };
+    });
+  }
+
+  async get(userId: string): Promise<User> {
+    const user = await this.accounts.findUser(userId);
+    if (!user) throw new DomainError('not_found', 'User not found');
+    return user;
+  }
+
+  /** Sets the tier of the user's personal account. Errors: `not_found`. */
+  async changeTier(caller: Principal, userId: string, tier: Tier): Promise<{ oldTier: Tier; newTier: Tier }> {
+    return this.db.transaction(async () => {
+      const user = await this.get(userId);
+      const oldTier = await this.accounts.changeTier(user.accountId, tier);
+      if (!oldTier) throw new DomainError('not_found', 'User not found');
+      const subject = { accountId: user.accountId, kind: 'user', id: userId };
+      await this.events.record(ACCOUNT_TIER_CHANGED, subject, { old_tier: oldTier, new_tier: tier });
+      await this.audit.record(caller, 'tier_change', subject, { old_tier: oldTier, new_tier: tier });
+      // Cached principals and pinned sessions carry the tier; they must be read afresh.
+      await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [user.accountId]);
+      return { oldTier, newTier: tier };
+    });
+  }
+
+  private async freeSlug(email: string): Promise<string> {
+    const plain = slugFromEmail(email);
+    if (!(await this.accounts.isSlugTaken(plain))) return plain;
+    return slugFromEmail(email, base62(8).toLowerCase());
+  }
+
+  private async insert(account: Account, user: User): Promise<void> {
+    try {
+      await this.accounts.insert(account, user);
+    } catch (error) {
+      if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+      if (brokenConstraint(error) === 'app_user_email_key') throw emailTaken();
+      throw new DomainError('conflict', 'That name was taken a moment ago; retry', { cause: error });
+    }
+  }
+}
+
+function emailTaken(): DomainError {
+  return new DomainError('conflict', 'Email already registered');
+}

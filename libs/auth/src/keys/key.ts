@@ -1,0 +1,47 @@
+import type { Principal, PrincipalKind, Tier } from '#platform';
+
+/** A key as its owner may see it; the raw value exists only in the answer that created it. */
+export interface Key {
+  readonly id: string;
+  readonly kind: PrincipalKind;
+  readonly userId: string;
+  readonly accountId: string;
+  readonly name: string | null;
+  readonly prefix: string;
+  readonly scopes: string[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+  readonly lastUsedAt: Date | null;
+}
+
+/** A key joined with what decides whether and as whom it may act. */
+export interface KeyWithOwner extends Pick<
+  Key,
+  'id' | 'kind' | 'userId' | 'accountId' | 'scopes' | 'expiresAt' | 'revokedAt'
+> {
+  readonly accountSlug: string;
+  readonly tier: Tier;
+  readonly isAdmin: boolean;
+  readonly isActive: boolean;
+}
+
+export function principalOfKey(key: KeyWithOwner): Principal {
+  return Object.freeze({
+    kind: key.kind,
+    keyId: key.id,
+    userId: key.userId,
+    accountId: key.accountId,
+    accountSlug: key.accountSlug,
+    tier: key.tier,
+    scopes: new Set(key.scopes),
+    isAdmin: key.isAdmin,
+    pinnedSessionId: null,
+  });
+}
+
+export interface MintedKey {
+  readonly key: Key;
+  /** The only time the raw value exists outside its owner's hands. */
+  readonly raw: string;
+}

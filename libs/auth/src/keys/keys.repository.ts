@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { IsNull } from 'typeorm';
+import { Database } from '#platform';
+import type { Key, KeyWithOwner } from './key.js';
+import { KeyEntity } from './key.entity.js';
+
+/** Every query on keys and on the revocation log. */
+@Injectable()
+export class KeysRepository {
+  constructor(private readonly db: Database) {}
+
+  async insert(key: Key, digest: Buffer): Promise<void> {
+    await this.db.repo(KeyEntity).insert({ ...key, digest });
+  }
+
+  async findByDigest(digest: Buffer): Promise<KeyWithOwner | null> {
+    const [row] = await this.db.query<KeyWithOwner>(
+      `select k.id, k.kind, k.user_id as "userId", k.account_id as "accountId", k.scopes, k.expires_at as "expiresAt",
+              k.revoked_at as "revokedAt", a.slug as "accountSlug", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive"
+         from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
+        where k.digest = $1`,
+      [digest],
+    );
+    return row ?? null;
+  }
+
+  /** The user's own live keys, newest first. */
+  listLive(userId: string): Promise<Key[]> {
+    return this.db.repo(KeyEntity).find({
+      where: { userId, kind: 'user_key', revokedAt: IsNull() },
+      order: { createdAt: 'DESC', id: 'DESC' },
+    });
+  }
+
+  /** True when the key was the user's and live until now. */
+  async revoke(userId: string, keyId: string, reason: string, now: Date): Promise<boolean> {
+    const rows = await this.db.query(
+      `update api_key set revoked_at = $3, revoke_reason = $4
+        where id = $2 and user_id = $1 and kind = 'user_key' and revoked_at is null returning id`,
+      [userId, keyId, now, reason],
+    );
+    return rows.length > 0;
+  }
+
+  async appendRevocation(kind: 'key' | 'user' | 'account' | 'pinned_session', subjectId: string): Promise<void> {
+    await this.db.query('insert into revocation (kind, subject_id) values ($1, $2)', [kind, subjectId]);
+  }
+
+  async recordUse(uses: readonly { keyId: string; at: Date; address: string | null }[]): Promise<void> {
+    await this.db.query(
+      `update api_key k set last_used_at = greatest(k.last_used_at, u.at), last_used_ip = coalesce(u.address, k.last_used_ip)
+         from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as u(id, at, address) where k.id = u.id`,
+      [uses.map((use) => use.keyId), uses.map((use) => use.at), uses.map((use) => use.address)],
+    );
+  }
+}

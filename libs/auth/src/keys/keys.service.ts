@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Clock, DomainError } from '#kernel';
+import { Audit, Database, Events, expandScopes, holdsScope, isScope, type Principal, WILDCARD } from '#platform';
+import type { User } from '#accounts';
+import { generateKey, VISIBLE_PREFIX } from './key-format.js';
+import type { Key, MintedKey } from './key.js';
+import { KeysRepository } from './keys.repository.js';
+import { Pepper } from './pepper.js';
+
+export interface NewKey {
+  readonly name: string | null;
+  /** Absent means unrestricted (`*`). */
+  readonly scopes?: readonly string[];
+  readonly expiresAt?: Date | null;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** User keys: mint, list, revoke (sessionfs-1.md §3). */
+@Injectable()
+export class KeysService {
+  constructor(
+    private readonly db: Database,
+    private readonly keys: KeysRepository,
+    private readonly pepper: Pepper,
+    private readonly events: Events,
+    private readonly audit: Audit,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A further key of the caller. A key cannot mint more than it holds: `forbidden` otherwise. */
+  async create(caller: Principal, input: NewKey): Promise<MintedKey> {
+    const scopes = checkScopes(input.scopes ?? [WILDCARD]);
+    const beyond = scopes.filter((scope) => !holdsScope(caller, scope));
+    if (beyond.length > 0) {
+      throw new DomainError('forbidden', `This key cannot grant: ${beyond.join(', ')}`, {
+        reason: 'insufficient_scope',
+      });
+    }
+    if (input.expiresAt && input.expiresAt.getTime() <= this.clock.now()) {
+      throw new DomainError('invalid_input', 'expires_at must be in the future', { field: 'expires_at' });
+    }
+    return this.mint({ id: caller.userId, accountId: caller.accountId }, { ...input, scopes }, caller);
+  }
+
+  /** Mints a key without asking who may; for sign-up and first start. Joins the open transaction. */
+  async mint(owner: Pick<User, 'id' | 'accountId'>, input: NewKey, actor: Principal | null = null): Promise<MintedKey> {
+    const raw = generateKey('user_key');
+    const key: Key = {
+      id: randomUUID(),
+      kind: 'user_key',
+      userId: owner.id,
+      accountId: owner.accountId,
+      name: input.name,
+      prefix: raw.slice(0, VISIBLE_PREFIX),
+      scopes: [...(input.scopes ?? [WILDCARD])],
+      createdAt: this.clock.date(),
+      expiresAt: input.expiresAt ?? null,
+      revokedAt: null,
+      lastUsedAt: null,
+    };
+    const subject = { accountId: owner.accountId, kind: 'key', id: key.id };
+    await this.db.transaction(async () => {
+      await this.keys.insert(key, this.pepper.digest(raw));
+      await this.events.record('key.created', subject, { prefix: key.prefix });
+      await this.audit.record(actor, 'key.create', subject, { name: key.name, scopes: key.scopes });
+    });
+    return { key, raw };
+  }
+
+  list(caller: Principal): Promise<Key[]> {
+    return this.keys.listLive(caller.userId);
+  }
+
+  /** Ends a key of the caller everywhere within a second. Errors: `not_found`. */
+  async revoke(caller: Principal, keyId: string): Promise<void> {
+    await this.db.transaction(async () => {
+      const revoked =
+        UUID.test(keyId) && (await this.keys.revoke(caller.userId, keyId, 'removed by its owner', this.clock.date()));
+      if (!revoked) throw new DomainError('not_found', 'API key not found');
+      const subject = { accountId: caller.accountId, kind: 'key', id: keyId };
+      await this.keys.appendRevocation('key', keyId);
+      await this.events.record('key.revoked', subject);
+      await this.audit.record(caller, 'key.revoke', subject);
+    });
+  }
+}
+
+function checkScopes(scopes: readonly string[]): string[] {
+  const unknown = scopes.find((scope) => scope !== WILDCARD && !isScope(scope));
+  if (unknown !== undefined) {
+    throw new DomainError('invalid_input', `Unknown scope: ${unknown.slice(0, 60)}`, { field: 'scopes' });
+  }
+  return expandScopes(scopes);
+}

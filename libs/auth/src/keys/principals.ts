@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Clock, DomainError } from '#kernel';
+import type { Principal } from '#platform';
+import { isWellFormedKey } from './key-format.js';
+import { type KeyWithOwner, principalOfKey } from './key.js';
+import { KeysRepository } from './keys.repository.js';
+import { Pepper } from './pepper.js';
+import { type Revocation, Revocations } from './revocations.js';
+
+interface Verified {
+  readonly principal: Principal;
+  readonly expiresAt: number | null;
+}
+
+const MAX_CACHED = 10_000;
+
+/** Raw keys to principals: malformed ones die here, verified ones are cached until revoked, expired or stale. */
+@Injectable()
+export class Principals {
+  private readonly cache = new LRUCache<string, Verified>({ max: MAX_CACHED, ttl: 300_000 });
+
+  constructor(
+    private readonly keys: KeysRepository,
+    private readonly pepper: Pepper,
+    private readonly revocations: Revocations,
+    private readonly clock: Clock,
+  ) {
+    revocations.onRevocation((revocation) => this.forget(revocation));
+  }
+
+  /** @throws DomainError `unauthorized` (unknown, revoked, expired), `forbidden` (deactivated owner). */
+  async verify(raw: string): Promise<Principal> {
+    if (!isWellFormedKey(raw)) throw invalidKey();
+    const digest = this.pepper.digest(raw);
+    const cacheKey = digest.toString('base64');
+    const cached = this.revocations.isFresh ? this.cache.get(cacheKey) : undefined;
+    if (cached) {
+      this.assertUnexpired(cached.expiresAt);
+      return cached.principal;
+    }
+    const started = performance.now();
+    const key = await this.keys.findByDigest(digest);
+    const verified = this.check(key);
+    const { principal } = verified;
+    if (!this.revocations.sawSince(started, (revocation) => concerns(revocation, principal)))
+      this.cache.set(cacheKey, verified);
+    return principal;
+  }
+
+  private check(key: KeyWithOwner | null): Verified {
+    if (!key) throw invalidKey();
+    if (key.revokedAt) throw new DomainError('unauthorized', 'API key has been revoked', { reason: 'api_key_revoked' });
+    const expiresAt = key.expiresAt?.getTime() ?? null;
+    this.assertUnexpired(expiresAt);
+    if (!key.isActive) throw new DomainError('forbidden', 'User account is inactive', { reason: 'user_inactive' });
+    return { principal: principalOfKey(key), expiresAt };
+  }
+
+  private assertUnexpired(expiresAt: number | null): void {
+    if (expiresAt === null || expiresAt > this.clock.now()) return;
+    throw new DomainError('unauthorized', 'API key has expired; please rotate', { reason: 'api_key_expired' });
+  }
+
+  private forget(revocation: Revocation): void {
+    for (const [digest, { principal }] of this.cache.entries()) {
+      if (concerns(revocation, principal)) this.cache.delete(digest);
+    }
+  }
+}
+
+/** True when the revocation ends (or changes) what this principal was verified as. */
+export function concerns(revocation: Revocation, principal: Principal): boolean {
+  switch (revocation.kind) {
+    case 'key':
+      return principal.keyId === revocation.subjectId;
+    case 'user':
+      return principal.userId === revocation.subjectId;
+    case 'account':
+      return principal.accountId === revocation.subjectId;
+    case 'pinned_session':
+      return false;
+  }
+}
+
+function invalidKey(): DomainError {
+  return new DomainError('unauthorized', 'Invalid API key');
+}

@@ -1,0 +1,77 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Database } from '#platform';
+
+export interface Revocation {
+  readonly seq: string;
+  readonly kind: 'key' | 'user' | 'account' | 'pinned_session';
+  readonly subjectId: string;
+}
+
+const POLL_MS = 400;
+const STALE_MS = 900;
+
+/**
+ * Follows the revocation log. Each node polls it over an overlapping 30 s window (rows of slow transactions appear
+ * late); a node that has not polled well for 900 ms says so, and its caches count as empty.
+ */
+@Injectable()
+export class Revocations implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly log = new Logger(Revocations.name);
+  private readonly listeners: ((revocation: Revocation) => void)[] = [];
+  /** Recently seen rows with the time we saw them: a look-up that began earlier may not be cached. */
+  private readonly seen = new Map<string, Revocation & { seenAt: number }>();
+  private lastGoodPoll = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private isStopped = false;
+
+  constructor(private readonly db: Database) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.poll();
+  }
+
+  onApplicationShutdown(): void {
+    this.isStopped = true;
+    clearTimeout(this.timer);
+  }
+
+  onRevocation(listener: (revocation: Revocation) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** False when this node may have missed a revocation; nothing cached may be trusted then. */
+  get isFresh(): boolean {
+    return performance.now() - this.lastGoodPoll < STALE_MS;
+  }
+
+  /** True when something matching was revoked since `since` (performance.now() milliseconds). */
+  sawSince(since: number, matches: (revocation: Revocation) => boolean): boolean {
+    for (const revocation of this.seen.values()) if (revocation.seenAt >= since && matches(revocation)) return true;
+    return false;
+  }
+
+  private async poll(): Promise<void> {
+    const started = performance.now();
+    try {
+      const rows = await this.db.query<Revocation>(
+        `select seq::text, kind, subject_id as "subjectId" from revocation where at > now() - interval '30 seconds'`,
+      );
+      for (const row of rows) this.take(row);
+      this.lastGoodPoll = started;
+      this.forgetOld();
+    } catch (error) {
+      this.log.warn({ msg: 'revocations could not be polled', err: error });
+    }
+    if (!this.isStopped) this.timer = setTimeout(() => void this.poll(), POLL_MS).unref();
+  }
+
+  private take(row: Revocation): void {
+    if (this.seen.has(row.seq)) return;
+    this.seen.set(row.seq, { ...row, seenAt: performance.now() });
+    for (const listener of this.listeners) listener(row);
+  }
+
+  private forgetOld(): void {
+    for (const [seq, row] of this.seen) if (row.seenAt < performance.now() - 60_000) this.seen.delete(seq);
+  }
+}
