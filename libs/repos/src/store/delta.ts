@@ -35,12 +35,9 @@ export function applyDelta(base: Buffer, delta: Buffer): Buffer {
   while (at < delta.length) {
     const op = delta[at++] as number;
     if (op >= 0x80) {
-      // Each of the low seven bits says whether a byte of the offset (4) or of the size (3) follows.
-      let from = 0;
-      for (let i = 0, scale = 1; i < 4; i += 1, scale *= 256) if (op & (1 << i)) from += byteAt(delta, at++) * scale;
-      let size = 0;
-      for (let i = 4; i < 7; i += 1) if (op & (1 << i)) size += byteAt(delta, at++) << ((i - 4) * 8);
-      if (size === 0) size = 0x10000;
+      const copy = readCopy(delta, at, op);
+      const { from, size } = copy;
+      at = copy.next;
       if (from + size > base.length || written + size > out.length) throw new CorruptObjectError('delta copy');
       written += base.copy(out, written, from, from + size);
     } else {
@@ -52,6 +49,16 @@ export function applyDelta(base: Buffer, delta: Buffer): Buffer {
   }
   if (written !== out.length) throw new CorruptObjectError('delta result size');
   return out;
+}
+
+/** A copy instruction: each of the low seven bits of `op` says whether a byte of the offset (4) or size (3) follows. */
+function readCopy(delta: Buffer, start: number, op: number): { from: number; size: number; next: number } {
+  let next = start;
+  let from = 0;
+  for (let i = 0, scale = 1; i < 4; i += 1, scale *= 256) if (op & (1 << i)) from += byteAt(delta, next++) * scale;
+  let size = 0;
+  for (let i = 4; i < 7; i += 1) if (op & (1 << i)) size += byteAt(delta, next++) << ((i - 4) * 8);
+  return { from, size: size === 0 ? 0x10000 : size, next };
 }
 
 function byteAt(delta: Buffer, at: number): number {

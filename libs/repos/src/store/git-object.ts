@@ -20,6 +20,11 @@ export interface ObjectReader {
   find(oid: string): GitObject | null;
 }
 
+/** A repository that likes to know what was just written to it, because it is likely to be read next. */
+export interface ObjectAdopter {
+  adopt(objects: Iterable<readonly [oid: string, object: GitObject]>): void;
+}
+
 /**
  * Objects above this are only streamed, never held in memory. It is git's own default for `core.bigFileThreshold`,
  * above which git stores no deltas, so that whatever git packed stays readable.

@@ -3,12 +3,13 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { VanishedFileError } from './file-pool.js';
 import { CorruptObjectError, MAX_CACHED_OBJECT_BYTES, readRequired } from './git-object.js';
-import type { GitObject, ObjectInfo, ObjectReader } from './git-object.js';
+import type { GitObject, ObjectAdopter, ObjectInfo } from './git-object.js';
 import { ObjectDirectory } from './object-directory.js';
 import type { ReadResources } from './object-directory.js';
 import { EMPTY_TREE, isOid } from './oid.js';
 import type { StoredExtent } from './pack-file.js';
 import { Tree } from './tree.js';
+import type { TreeReader } from './tree.js';
 
 /** Listings repeated for one look-up before a vanishing pack counts as damage. */
 const MAX_ATTEMPTS = 5;
@@ -37,7 +38,7 @@ let nextStoreId = 1;
  * front. Synchronous; for worker threads only. Every object read is checked against its id, so damaged storage is an
  * error and never a wrong answer. Survives concurrent repacks by listing again.
  */
-export class ObjectStore implements ObjectReader {
+export class ObjectStore implements TreeReader, ObjectAdopter {
   private readonly id = nextStoreId++;
   private directories: ObjectDirectory[] = [];
 
@@ -66,6 +67,11 @@ export class ObjectStore implements ObjectReader {
     const tree = new Tree(readRequired({ find: () => known?.object ?? null }, oid, 'tree'));
     if (known !== null) known.tree = tree;
     return tree;
+  }
+
+  /** Keeps objects that were just written, so that the next commit finds its parent without touching the disk. */
+  adopt(objects: Iterable<readonly [oid: string, object: GitObject]>): void {
+    for (const [oid, object] of objects) this.remember(this.key(oid), { object });
   }
 
   /** Type and size without inflating the object, or null. Unlike `find` this trusts the stored headers. */
@@ -107,10 +113,13 @@ export class ObjectStore implements ObjectReader {
     const object = this.search(oid, (directory, name, failures) => directory.read(name, failures));
     if (object === null) return oid === EMPTY_TREE ? { object: { type: 'tree', data: Buffer.alloc(0) } } : null;
     const entry: CachedObject = { object };
-    if (object.type !== 'blob' && object.data.length <= MAX_CACHED_OBJECT_BYTES) {
-      this.resources.objects.set(key, entry);
-    }
+    this.remember(key, entry);
     return entry;
+  }
+
+  private remember(key: string, entry: CachedObject): void {
+    const { type, data } = entry.object;
+    if (type !== 'blob' && data.length <= MAX_CACHED_OBJECT_BYTES) this.resources.objects.set(key, entry);
   }
 
   private search<T>(

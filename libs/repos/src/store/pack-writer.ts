@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import type { ZlibOptions } from 'node:zlib';
 import { faultPoint } from '#kernel';
-import type { GitObject, ObjectReader, ObjectType } from './git-object.js';
+import type { GitObject, ObjectAdopter, ObjectType } from './git-object.js';
 import { hashObject } from './oid.js';
 import { serialiseIndex } from './pack-index.js';
 import type { IndexedEntry } from './pack-index.js';
+import { Tree } from './tree.js';
+import type { TreeReader } from './tree.js';
 
 const TYPE_CODES: Readonly<Record<ObjectType, number>> = { commit: 1, tree: 2, blob: 3, tag: 4 };
 /** A small window halves the cost of deflating a small object without changing its size. */
@@ -28,7 +30,7 @@ export interface WrittenPack {
  *
  * Objects that exist already are written again on purpose: a concurrent prune may be about to drop the old copy.
  */
-export class PackWriter implements ObjectReader {
+export class PackWriter implements TreeReader {
   private readonly chunks: Buffer[] = [];
   private readonly entries: IndexedEntry[] = [];
   private readonly pending = new Map<string, GitObject>();
@@ -37,7 +39,7 @@ export class PackWriter implements ObjectReader {
   /** `base` answers for objects this pack does not hold. */
   constructor(
     private readonly objectsDir: string,
-    private readonly base: ObjectReader,
+    private readonly base: TreeReader & Partial<ObjectAdopter>,
   ) {}
 
   /** Adds an object (once) and returns its id. `bytes` must not change afterwards. */
@@ -56,6 +58,11 @@ export class PackWriter implements ObjectReader {
 
   find(oid: string): GitObject | null {
     return this.pending.get(oid) ?? this.base.find(oid);
+  }
+
+  tree(oid: string): Tree {
+    const pending = this.pending.get(oid);
+    return pending?.type === 'tree' ? new Tree(pending.data) : this.base.tree(oid);
   }
 
   get objects(): number {
@@ -92,6 +99,7 @@ export class PackWriter implements ObjectReader {
     }
     syncAndClose(openSync(packDir, 'r'));
     faultPoint('commit.pack-written');
+    this.base.adopt?.(this.pending);
     return { name, objects: this.entries.length, bytes: body.length + checksum.length + index.length };
   }
 }

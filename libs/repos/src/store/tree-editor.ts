@@ -1,9 +1,8 @@
 import { DomainError } from '#kernel';
-import { readRequired } from './git-object.js';
-import type { ObjectReader } from './git-object.js';
 import { EMPTY_TREE } from './oid.js';
 import type { PackWriter } from './pack-writer.js';
-import { compareKeys, isTreeMode, MODE_TREE, pathComponents, serialiseEntry, sortKey, Tree } from './tree.js';
+import { compareKeys, isTreeMode, MODE_TREE, pathComponents, serialiseEntry, sortKey } from './tree.js';
+import type { Tree, TreeReader } from './tree.js';
 
 interface Leaf {
   readonly mode: number;
@@ -41,7 +40,7 @@ export class TreeEditor {
 
   /** `reader` may be the PackWriter itself, so that commits not yet on disk can be built upon. */
   constructor(
-    private readonly reader: ObjectReader,
+    private readonly reader: TreeReader,
     rootTree: string | null,
   ) {
     this.root = rootTree === null ? newFolder() : this.load(rootTree);
@@ -148,8 +147,7 @@ export class TreeEditor {
   }
 
   private load(oid: string): Folder {
-    const raw = oid === EMPTY_TREE ? Buffer.alloc(0) : readRequired(this.reader, oid, 'tree');
-    const stored = new Tree(raw);
+    const stored = this.reader.tree(oid);
     return { stored, edits: new Map(), folders: new Map(), oid, entries: stored.count, changed: false };
   }
 }

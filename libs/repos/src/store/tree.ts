@@ -1,4 +1,5 @@
 import { CorruptObjectError } from './git-object.js';
+import type { ObjectReader } from './git-object.js';
 
 export const MODE_TREE = 0o40000;
 export const MODE_FILE = 0o100644;
@@ -11,6 +12,12 @@ export interface TreeEntry {
   readonly mode: number;
   readonly name: string;
   readonly oid: string;
+}
+
+/** A source of objects that also keeps directories parsed. */
+export interface TreeReader extends ObjectReader {
+  /** The directory `oid`, which must exist and be one. Throws CorruptObjectError. */
+  tree(oid: string): Tree;
 }
 
 const SPACE = 0x20;
