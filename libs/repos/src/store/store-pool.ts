@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { compiledEntry, DomainError, fromWireError } from '#kernel';
 import type { Operation } from './operation.js';
 import { OPERATIONS } from './operations.js';
-import type { CallMessage, ReplyMessage } from './worker-protocol.js';
+import type { ArmedFault, CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
 
 export type OperationName = keyof typeof OPERATIONS;
 export type OperationInput<N extends OperationName> =
@@ -15,6 +15,10 @@ export interface StorePoolOptions {
   readonly workers?: number;
   /** Told about failures that are not domain errors; `stack` is for the log, never for a client. */
   readonly onCrash?: (operation: string, stack: string) => void;
+  /** Where a crash test kills the process, on the `nth` passage inside a worker. */
+  readonly faultPoint?: ArmedFault | undefined;
+  /** Program of the workers; only tests have another. */
+  readonly entry?: string;
 }
 
 interface PendingCall {
@@ -29,7 +33,11 @@ class StoreThread {
   private readonly pending = new Map<number, PendingCall>();
   private idle: (() => void) | undefined;
 
-  constructor(private readonly onCrash: (operation: string, stack: string) => void) {}
+  constructor(
+    private readonly entry: string,
+    private readonly fault: ArmedFault | undefined,
+    private readonly onCrash: (operation: string, stack: string) => void,
+  ) {}
 
   get load(): number {
     return this.pending.size;
@@ -54,7 +62,7 @@ class StoreThread {
   }
 
   private start(): Worker {
-    const worker = new Worker(compiledEntry('libs/repos/src/store/store-worker.js'));
+    const worker = new Worker(this.entry, { workerData: { fault: this.fault } satisfies WorkerStart });
     worker.on('message', (reply: ReplyMessage) => this.settle(reply));
     worker.on('error', (error) => this.lost(worker, error.stack ?? error.message));
     worker.on('messageerror', (error) => this.lost(worker, error.stack ?? error.message));
@@ -103,8 +111,9 @@ export class StorePool {
 
   constructor(options: StorePoolOptions = {}) {
     const count = Math.max(2, options.workers ?? availableParallelism() * 2);
+    const entry = options.entry ?? compiledEntry('libs/repos/src/store/store-worker.js');
     const onCrash = options.onCrash ?? ((operation, stack) => process.emitWarning(`store ${operation}: ${stack}`));
-    this.threads = Array.from({ length: count }, () => new StoreThread(onCrash));
+    this.threads = Array.from({ length: count }, () => new StoreThread(entry, options.faultPoint, onCrash));
   }
 
   /**

@@ -1,12 +1,15 @@
-import { parentPort } from 'node:worker_threads';
-import { DomainError, toWireError } from '#kernel';
+import { parentPort, workerData } from 'node:worker_threads';
+import { armFaultPoint, DomainError, toWireError } from '#kernel';
 import { transferList } from './hand-over.js';
 import type { Operation, OperationContext } from './operation.js';
 import { OPERATIONS } from './operations.js';
 import { StoreCache } from './store-cache.js';
-import type { CallMessage, ReplyMessage } from './worker-protocol.js';
+import type { CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
 
 const stores = new StoreCache();
+// Fault points are armed per thread: what the main thread armed is not known here.
+const { fault } = workerData as WorkerStart;
+if (fault !== undefined) armFaultPoint(fault.point, fault.nth);
 
 function answer(call: CallMessage): ReplyMessage {
   const { id, dir } = call;

@@ -1,4 +1,4 @@
-import type { WireDomainError } from '#kernel';
+import type { FaultPoint, WireDomainError } from '#kernel';
 
 /** One call to a store worker. */
 export interface CallMessage {
@@ -14,3 +14,13 @@ export type ReplyMessage =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: WireDomainError }
   | { readonly id: number; readonly crash: string };
+
+export interface ArmedFault {
+  readonly point: FaultPoint;
+  readonly nth: number;
+}
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly fault: ArmedFault | undefined;
+}
