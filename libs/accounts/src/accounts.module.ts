@@ -4,12 +4,13 @@ import { AccountEntity, UserEntity } from './account.entity.js';
 import { AccountsRepository } from './accounts.repository.js';
 import { AccountsService } from './accounts.service.js';
 import { ApiAdminUsersController } from './http/api-admin-users.controller.js';
+import { PlanGate } from './plan-gate.js';
 import { UsersService } from './users.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity])],
   controllers: [ApiAdminUsersController],
-  providers: [AccountsRepository, AccountsService, UsersService],
-  exports: [AccountsService, UsersService],
+  providers: [AccountsRepository, AccountsService, PlanGate, UsersService],
+  exports: [AccountsService, PlanGate, UsersService],
 })
 export class AccountsModule {}

@@ -4,3 +4,4 @@ export * from './accounts.module.js';
 export * from './accounts.service.js';
 export * from './tiers.js';
 export * from './users.service.js';
+export * from './plan-gate.js';

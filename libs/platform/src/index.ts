@@ -24,3 +24,5 @@ export * from './limits/rate-limits.js';
 export * from './platform.module.js';
 export * from './telemetry/metrics.js';
 export * from './telemetry/telemetry.module.js';
+export * from './idempotency/idempotency.js';
+export * from './usage/usage.js';

@@ -13,6 +13,8 @@ import { DialectFilter } from './http/dialect.filter.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { RateLimits } from './limits/rate-limits.js';
+import { Idempotency } from './idempotency/idempotency.js';
+import { Usage } from './usage/usage.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
 
 /** Everything a feature stands on. Imported once, by the application. */
@@ -35,11 +37,13 @@ export class PlatformModule {
         Events,
         Audit,
         RateLimits,
+        Idempotency,
+        Usage,
         { provide: APP_FILTER, useClass: DialectFilter },
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
-      exports: [Clock, Events, Audit, RateLimits],
+      exports: [Clock, Events, Audit, RateLimits, Idempotency, Usage],
     };
   }
 }

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { DomainError } from '#kernel';
 import { streamBytes, streamStored } from './blob-stream.js';
+import type { Signature } from './commit.js';
 import type { ObjectInfo } from './git-object.js';
 import { received } from './hand-over.js';
 import type { FoundEntry } from './operations/find-entry.js';
@@ -40,6 +41,11 @@ export class GitStore {
   /** Creates an empty bare repository, durably; idempotent. */
   async init(dir: string, defaultBranch = 'main'): Promise<void> {
     await this.pool.call('initRepository', dir, { defaultBranch });
+  }
+
+  /** Writes a root commit of the empty tree, durably; moves no ref. */
+  writeInitialCommit(dir: string, author: Signature, message: string): Promise<string> {
+    return this.pool.call('writeInitialCommit', dir, { author, message });
   }
 
   /** Throws not_found `Commit not found` or invalid_input `Object is not a commit`. */

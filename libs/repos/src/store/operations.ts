@@ -11,6 +11,7 @@ import { readBlob, readBlobText } from './operations/read-blob.js';
 import { readBlobs } from './operations/read-blobs.js';
 import { readCommit } from './operations/read-commit.js';
 import { resolvePrefix } from './operations/resolve-prefix.js';
+import { writeInitialCommit } from './operations/write-initial-commit.js';
 
 /** Everything a store worker can do, by name. */
 export const OPERATIONS = {
@@ -28,4 +29,5 @@ export const OPERATIONS = {
   readBlobs,
   readCommit,
   resolvePrefix,
+  writeInitialCommit,
 };

@@ -1,0 +1,161 @@
+import { Injectable } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Clock, DomainError, faultPoint, fromWireError } from '#kernel';
+import { currentContext, type Principal, type RequestContext } from '#platform';
+import type { PreparedCommit } from './commit-request/commit-operations.js';
+import { CommitWriter } from './commit-request/commit-writer.js';
+import type { CommitTiming, WrittenCommit } from './commit-request/write-commits.js';
+import { CommitPublisher } from './commit-publisher.js';
+import { GroupQueue } from './commit-queue.js';
+import { BRANCH_PREFIX } from './ref.js';
+import { RefsRepository } from './refs.repository.js';
+import type { Repo } from './repo.js';
+import { RepoStorage } from './repo-storage.js';
+import { GitStore } from './store/git-store.js';
+
+export interface CreatedCommit {
+  readonly sha: string;
+  readonly treeSha: string;
+  readonly branch: string;
+  /** '' for a root commit. */
+  readonly parent: string;
+  readonly timing: CommitTiming;
+}
+
+/** A prepared commit waiting for its branch. */
+export interface QueuedCommit {
+  readonly caller: Principal;
+  readonly repo: Repo;
+  readonly prepared: PreparedCommit;
+  /** The request it belongs to: audit rows and idempotency records of a group are written in their own names. */
+  readonly context: RequestContext | undefined;
+  /** Makes the answer, which is recorded with the effect. */
+  readonly render: (created: CreatedCommit) => unknown;
+  readonly resolve: (body: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A queued commit with what the worker made of it. */
+export interface AcceptedCommit {
+  readonly item: QueuedCommit;
+  readonly written: WrittenCommit;
+}
+
+interface Plan {
+  readonly head: string | null;
+  readonly accepted: AcceptedCommit[];
+  readonly timing: CommitTiming;
+}
+
+const GROUP_SIZE = 64;
+const MAX_TRIES = 5;
+
+/**
+ * One queue per repository and branch: what waits together becomes one pack and one transaction. A group that loses
+ * its branch to another node is planned again on the new head.
+ */
+@Injectable()
+export class CommitGroups {
+  private readonly queue = new GroupQueue<QueuedCommit>((_, group) => this.run(group), GROUP_SIZE);
+
+  constructor(
+    private readonly writer: CommitWriter,
+    private readonly store: GitStore,
+    private readonly storage: RepoStorage,
+    private readonly refs: RefsRepository,
+    private readonly publisher: CommitPublisher,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Answers what `render` makes of the commit. */
+  commit(caller: Principal, repo: Repo, prepared: PreparedCommit, render: QueuedCommit['render']): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const item = { caller, repo, prepared, context: currentContext(), render, resolve, reject };
+      this.queue.add(`${repo.id} ${prepared.branch}`, item);
+    });
+  }
+
+  private async run(group: QueuedCommit[]): Promise<void> {
+    let left = group;
+    let lastHead: string | null | undefined;
+    for (let tries = 1; left.length > 0; tries += 1) {
+      try {
+        const { head, accepted, timing } = await this.plan(left, lastHead);
+        left = accepted.map(({ item }) => item);
+        if (left.length === 0) return;
+        const outcome = await this.publisher.publish(head, accepted, timing);
+        if (outcome.published) return;
+        // Refused alone (an idempotency lease that was taken over): the rest is planned again without it.
+        if (outcome.refused) {
+          outcome.refused.item.reject(outcome.refused.error);
+          left = left.filter((item) => item !== outcome.refused?.item);
+          continue;
+        }
+        if (tries >= MAX_TRIES) throw concurrentUpdate((await this.headOf(left[0]!)) ?? undefined);
+        lastHead = head;
+        await sleep(Math.random() * 10 * tries);
+      } catch (error) {
+        for (const item of left) item.reject(error);
+        return;
+      }
+    }
+  }
+
+  /** Writes the group's pack on the branch's present head; items that cannot be applied are rejected here. */
+  private async plan(group: QueuedCommit[], lastHead: string | null | undefined): Promise<Plan> {
+    const first = group[0]!;
+    const head = await this.headOf(first);
+    const directory = this.storage.directoryOf(first.repo);
+    const handles = group.map((item) => item.prepared.handle);
+    const written = await this.writer.write(
+      directory,
+      head === null ? null : { commit: head },
+      handles,
+      this.clock.now(),
+    );
+    faultPoint('commit.pack-written');
+    const accepted: AcceptedCommit[] = [];
+    for (const [index, result] of written.results.entries()) {
+      const item = group[index]!;
+      if (!result.ok) item.reject(fromWireError(result.error));
+      else accepted.push({ item, written: result });
+    }
+    const lost = lastHead === undefined ? null : await this.findOverlap(directory, lastHead, head, accepted);
+    if (lost) {
+      lost.item.reject(concurrentUpdate(head ?? undefined));
+      // The others must not be built on a commit that is not published.
+      return this.plan(
+        accepted.filter((entry) => entry !== lost).map(({ item }) => item),
+        lastHead,
+      );
+    }
+    return { head, accepted, timing: written.timing };
+  }
+
+  /** A commit whose paths changed under it between two heads, which must not be replayed silently. */
+  private async findOverlap(
+    directory: string,
+    lastHead: string | null,
+    head: string | null,
+    accepted: readonly AcceptedCommit[],
+  ): Promise<AcceptedCommit | null> {
+    if (lastHead === head) return null;
+    for (const entry of accepted) {
+      if (lastHead === null || head === null) return entry;
+      const changed = await this.store.changedPaths(directory, lastHead, head, entry.written.paths);
+      if (changed.length > 0) return entry;
+    }
+    return null;
+  }
+
+  private async headOf(item: QueuedCommit): Promise<string | null> {
+    const ref = await this.refs.find(item.repo.id, BRANCH_PREFIX + item.prepared.branch);
+    return ref?.sha ?? null;
+  }
+}
+
+function concurrentUpdate(currentSha: string | undefined): DomainError {
+  return new DomainError('conflict', 'Concurrent branch update. Retry.', {
+    details: { current_sha: currentSha ?? null },
+  });
+}

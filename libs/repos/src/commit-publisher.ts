@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { DomainError, faultPoint } from '#kernel';
+import { Audit, Database, Events, Idempotency, runInContext, type Transaction } from '#platform';
+import type { AcceptedCommit, CreatedCommit } from './commit-groups.js';
+import type { CommitTiming } from './commit-request/write-commits.js';
+import { MaintenanceCounter } from './maintenance-counter.js';
+import { BRANCH_PREFIX } from './ref.js';
+import { refOutcomeError, RefWriter } from './ref-writer.js';
+import { COMMIT_CREATED } from './repos.events.js';
+
+export type PublishOutcome =
+  | { readonly published: true }
+  | {
+      readonly published: false;
+      readonly refused?: { readonly item: AcceptedCommit['item']; readonly error: unknown };
+    };
+
+/** Makes a written group visible: one transaction moves the branch once and records every commit. */
+@Injectable()
+export class CommitPublisher {
+  constructor(
+    private readonly db: Database,
+    private readonly refWriter: RefWriter,
+    private readonly events: Events,
+    private readonly audit: Audit,
+    private readonly idempotency: Idempotency,
+    private readonly maintenance: MaintenanceCounter,
+  ) {}
+
+  /** Moves the branch from `head` over the whole group, or changes nothing: `published` false when the branch moved. */
+  async publish(head: string | null, group: readonly AcceptedCommit[], timing: CommitTiming): Promise<PublishOutcome> {
+    const bodies = group.map((entry) => entry.item.render(toCreated(entry, timing)));
+    let settling: AcceptedCommit['item'] | undefined;
+    faultPoint('commit.before-transaction');
+    try {
+      const moved = await this.db.transaction(async (tx) => {
+        if (!(await this.moveBranch(tx, head, group))) return false;
+        for (const [index, entry] of group.entries()) {
+          settling = entry.item;
+          await this.record(entry, bodies[index]);
+        }
+        settling = undefined;
+        return true;
+      });
+      if (!moved) return { published: false };
+    } catch (error) {
+      if (settling && error instanceof DomainError) return { published: false, refused: { item: settling, error } };
+      throw error;
+    }
+    faultPoint('commit.after-transaction');
+    this.maintenance.packAdded(group[0]!.item.repo);
+    for (const [index, { item }] of group.entries()) item.resolve(bodies[index]);
+    return { published: true };
+  }
+
+  private async moveBranch(tx: Transaction, head: string | null, group: readonly AcceptedCommit[]): Promise<boolean> {
+    const { item } = group[0]!;
+    const sha = group.at(-1)!.written.sha;
+    const name = BRANCH_PREFIX + item.prepared.branch;
+    const outcome = await this.refWriter.apply(tx, item.repo, { name, expected: head, target: { sha, peeled: null } });
+    if (outcome === 'done') return true;
+    if (outcome === 'moved') return false;
+    throw refOutcomeError(outcome, name);
+  }
+
+  private async record({ item, written }: AcceptedCommit, body: unknown): Promise<void> {
+    const work = async (): Promise<void> => {
+      const subject = { accountId: item.repo.accountId, kind: 'repo', id: item.repo.id };
+      const facts = {
+        ref: BRANCH_PREFIX + item.prepared.branch,
+        sha: written.sha,
+        parent: written.parent,
+        paths: written.paths.length,
+      };
+      await this.events.record(COMMIT_CREATED, subject, facts);
+      await this.audit.record(item.caller, 'commit.create', subject, facts);
+      await this.idempotency.settle(201, body);
+    };
+    await (item.context ? runInContext(item.context, work) : work());
+  }
+}
+
+function toCreated({ item, written }: AcceptedCommit, timing: CommitTiming): CreatedCommit {
+  const { sha, treeSha, parent } = written;
+  return { sha, treeSha, parent, branch: item.prepared.branch, timing };
+}

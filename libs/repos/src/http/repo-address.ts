@@ -1,0 +1,60 @@
+import { Logger } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import { DomainError } from '#kernel';
+import { pathOf, sendError } from '#platform';
+import type { RepoAddress } from '../repo.js';
+import { TAIL_WORDS } from '../slugs.js';
+
+const addresses = new WeakMap<Request, RepoAddress>();
+const REST_PREFIX = '/v1/repos/';
+const GIT_PATH = /^\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.git(\/.*)?$/;
+const log = new Logger('Errors');
+
+/**
+ * Resolves both forms of a repository's address before the router, so that each handler is declared once:
+ * `/v1/repos/[ns/]slug/tail` becomes `/v1/repos/slug/tail`, `/account/[ns/]slug.git/tail` becomes
+ * `/account/slug.git/tail`. A second segment that is a tail word decides for the short form (coregit.md §1.6).
+ */
+export function resolveRepoAddress(request: Request, response: Response, next: NextFunction): void {
+  const path = pathOf(request.url);
+  if (path.startsWith(REST_PREFIX)) {
+    const resolved = resolveRest(path.slice(REST_PREFIX.length));
+    if (!resolved) {
+      sendError(new DomainError('not_found', 'Not found'), request, response, log);
+      return;
+    }
+    addresses.set(request, resolved.address);
+    request.url = REST_PREFIX + resolved.rest + request.url.slice(path.length);
+  } else {
+    resolveGit(request, path);
+  }
+  next();
+}
+
+/** The address of the repository a request names. */
+export function repoAddressOf(request: Request): RepoAddress {
+  const address = addresses.get(request);
+  if (!address) throw new Error(`${request.path} names no repository`);
+  return address;
+}
+
+function resolveRest(tail: string): { address: RepoAddress; rest: string } | null {
+  const [first = '', second, ...others] = tail.split('/');
+  if (first === '') return null;
+  if (second === undefined || TAIL_WORDS.has(second)) {
+    return { address: { namespace: null, slug: decodeURIComponent(first) }, rest: tail };
+  }
+  if (second === '') return null;
+  const address = { namespace: decodeURIComponent(first), slug: decodeURIComponent(second) };
+  return { address, rest: [second, ...others].join('/') };
+}
+
+function resolveGit(request: Request, path: string): void {
+  const [match, account, namespace, slug, tail = ''] = GIT_PATH.exec(path) ?? [];
+  if (!match || !account || !slug || account === 'v1' || account === 'api') return;
+  addresses.set(request, {
+    namespace: namespace === undefined ? null : decodeURIComponent(namespace),
+    slug: decodeURIComponent(slug),
+  });
+  request.url = `/${account}/${slug}.git${tail}${request.url.slice(path.length)}`;
+}

@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '#platform';
+import { BRANCH_PREFIX, type Ref, type RefUpdate, TAG_PREFIX } from './ref.js';
+import { refParents } from './ref-names.js';
+
+/** Every query on refs. The table is the truth; the files in the repository follow it (see RefProjector). */
+@Injectable()
+export class RefsRepository {
+  constructor(private readonly db: Database) {}
+
+  async find(repoId: string, name: string): Promise<Ref | null> {
+    const [ref] = await this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 and name = $2', [
+      repoId,
+      name,
+    ]);
+    return ref ?? null;
+  }
+
+  /** Those of `names` that exist, in one statement. */
+  findAny(repoId: string, names: readonly string[]): Promise<Ref[]> {
+    return this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 and name = any($2)', [
+      repoId,
+      names,
+    ]);
+  }
+
+  /** All refs of a repository in byte order of their names, internal ones included. */
+  listAll(repoId: string): Promise<Ref[]> {
+    return this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 order by name', [repoId]);
+  }
+
+  /** Branches and tags in byte order. */
+  listVisible(repoId: string): Promise<Ref[]> {
+    return this.db.query<Ref>(
+      `select name, sha, peeled from ref
+        where repo_id = $1 and (starts_with(name, 'refs/heads/') or starts_with(name, 'refs/tags/')) order by name`,
+      [repoId],
+    );
+  }
+
+  /** Up to `limit` + 1 refs under `prefix` after the full name `after`. */
+  page(repoId: string, prefix: string, after: string | null, limit: number): Promise<Ref[]> {
+    return this.db.query<Ref>(
+      `select name, sha, peeled from ref
+        where repo_id = $1 and starts_with(name, $2) and ($3::text is null or name > $3) order by name limit $4`,
+      [repoId, prefix, after, limit + 1],
+    );
+  }
+
+  async count(repoId: string, prefix: string): Promise<number> {
+    const [row] = await this.db.query<{ count: string }>(
+      'select count(*) from ref where repo_id = $1 and starts_with(name, $2)',
+      [repoId, prefix],
+    );
+    return Number(row?.count ?? 0);
+  }
+
+  /** Takes the repository's row until the transaction ends; false when the repository is gone. */
+  async lockRepo(repoId: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from repo where id = $1 for update', [repoId]);
+    return rows.length > 0;
+  }
+
+  /** Compare-and-set of one ref inside the open transaction; false when the comparison fails. */
+  async apply(repoId: string, update: RefUpdate): Promise<boolean> {
+    const { name, expected, target } = update;
+    if (!target) {
+      const gone = await this.db.query(
+        `delete from ref where repo_id = $1 and name = $2 and ($3 = 'any' or sha = $3) returning name`,
+        [repoId, name, expected],
+      );
+      return gone.length > 0;
+    }
+    const sql =
+      expected === null
+        ? `insert into ref (repo_id, name, sha, peeled) values ($1, $2, $3, $4) on conflict do nothing returning name`
+        : expected === 'any'
+          ? `insert into ref (repo_id, name, sha, peeled) values ($1, $2, $3, $4)
+               on conflict (repo_id, name) do update set sha = $3, peeled = $4, updated_at = now() returning name`
+          : `update ref set sha = $3, peeled = $4, updated_at = now() where repo_id = $1 and name = $2 and sha = $5 returning name`;
+    const values = [repoId, name, target.sha, target.peeled];
+    const rows = await this.db.query(sql, expected === null || expected === 'any' ? values : [...values, expected]);
+    return rows.length > 0;
+  }
+
+  /** A ref that stands in the way of `name` as a file where a directory is needed, or the other way round. */
+  async findClash(repoId: string, name: string): Promise<string | null> {
+    const [row] = await this.db.query<{ name: string }>(
+      `select name from ref where repo_id = $1 and (name = any($2) or starts_with(name, $3)) limit 1`,
+      [repoId, refParents(name), `${name}/`],
+    );
+    return row?.name ?? null;
+  }
+
+  /** Marks the repository's ref files as behind the table; belongs into every transaction that changes refs. */
+  async markBehind(repoId: string): Promise<void> {
+    await this.db.query(
+      `insert into ref_sync (repo_id) values ($1) on conflict (repo_id) do update set version = ref_sync.version + 1`,
+      [repoId],
+    );
+  }
+
+  async isBehind(repoId: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from ref_sync where repo_id = $1', [repoId]);
+    return rows.length > 0;
+  }
+
+  async listBehind(limit: number): Promise<string[]> {
+    const rows = await this.db.query<{ repoId: string }>(
+      'select repo_id as "repoId" from ref_sync order by enqueued_at limit $1',
+      [limit],
+    );
+    return rows.map((row) => row.repoId);
+  }
+
+  /** Version to catch up with, under the repository's projection lock until the transaction ends; null when caught up. */
+  async lockProjection(repoId: string): Promise<string | null> {
+    await this.db.query(`select pg_advisory_xact_lock(hashtextextended('ref-projection:' || $1, 0))`, [repoId]);
+    const [row] = await this.db.query<{ version: string }>('select version from ref_sync where repo_id = $1', [repoId]);
+    return row?.version ?? null;
+  }
+
+  async markCaughtUp(repoId: string, version: string): Promise<void> {
+    await this.db.query('delete from ref_sync where repo_id = $1 and version = $2', [repoId, version]);
+  }
+
+  async findDefaultBranch(repoId: string): Promise<string | null> {
+    const [row] = await this.db.query<{ name: string }>('select default_branch as name from repo where id = $1', [
+      repoId,
+    ]);
+    return row?.name ?? null;
+  }
+}
+
+export const VISIBLE_PREFIXES = [BRANCH_PREFIX, TAG_PREFIX] as const;

@@ -1,0 +1,57 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DomainError } from '#kernel';
+import { Audit, Events, type Principal, type Transaction } from '#platform';
+import { BRANCH_PREFIX } from './ref.js';
+import { RefProjector } from './ref-projector.js';
+import { RefsRepository } from './refs.repository.js';
+import type { Repo } from './repo.js';
+import { RepoStorage } from './repo-storage.js';
+
+/** What goes with every change of a repository: its event, its audit row, its HEAD and its directory. */
+@Injectable()
+export class RepoJournal {
+  private readonly log = new Logger(RepoJournal.name);
+
+  constructor(
+    private readonly events: Events,
+    private readonly audit: Audit,
+    private readonly refs: RefsRepository,
+    private readonly projector: RefProjector,
+    private readonly storage: RepoStorage,
+  ) {}
+
+  async record(
+    caller: Principal,
+    action: string,
+    event: string,
+    repo: Repo,
+    facts: Record<string, unknown>,
+  ): Promise<void> {
+    const subject = { accountId: repo.accountId, kind: 'repo', id: repo.id };
+    await this.events.record(event, subject, facts);
+    await this.audit.record(caller, action, subject, facts);
+  }
+
+  /** @throws DomainError `bad_request` when `branch` is given and does not exist. */
+  async assertBranch(repo: Repo, branch: string | undefined): Promise<void> {
+    if (branch === undefined || (await this.refs.find(repo.id, BRANCH_PREFIX + branch))) return;
+    throw new DomainError('bad_request', `Branch '${branch}' does not exist`, { field: 'default_branch' });
+  }
+
+  /** HEAD on disk follows the default branch once the transaction has committed. */
+  async followHead(tx: Transaction, repo: Repo): Promise<void> {
+    await this.refs.markBehind(repo.id);
+    tx.afterCommit(() => this.projector.kick(repo.id));
+  }
+
+  /** Deletes the directory of a repository whose row is gone. What a crash leaves behind, the sweeper removes. */
+  removeLater(repo: Repo): void {
+    this.storage.remove(repo).catch((error: unknown) => {
+      this.log.error({
+        msg: 'directory of a deleted repository could not be removed',
+        storage: repo.storageId,
+        err: error,
+      });
+    });
+  }
+}

@@ -1,0 +1,95 @@
+import { BullModule } from '@nestjs/bullmq';
+import { Logger, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccountsModule } from '#accounts';
+import { AppConfig } from '#platform';
+import { CommitGroups } from './commit-groups.js';
+import { CommitPublisher } from './commit-publisher.js';
+import { CommitWriter } from './commit-request/commit-writer.js';
+import { CommitsService } from './commits.service.js';
+import { FilesService } from './files.service.js';
+import { RepoUrls } from './http/repo-urls.js';
+import { V1CommitsController } from './http/v1-commits.controller.js';
+import { V1FilesController } from './http/v1-files.controller.js';
+import { V1RefsController } from './http/v1-refs.controller.js';
+import { V1ReposController } from './http/v1-repos.controller.js';
+import { MaintenanceCounter } from './maintenance-counter.js';
+import { MAINTENANCE_QUEUE, MaintenanceJobs, MaintenanceQueue } from './maintenance.jobs.js';
+import { RefProjector } from './ref-projector.js';
+import { RefResolver } from './ref-resolver.js';
+import { RefsRepository } from './refs.repository.js';
+import { RefsService } from './refs.service.js';
+import { RefWriter } from './ref-writer.js';
+import { RepoEntity } from './repo.entity.js';
+import { RepoJournal } from './repo-journal.js';
+import { RepoStorage } from './repo-storage.js';
+import { ReposRepository } from './repos.repository.js';
+import { ReposService } from './repos.service.js';
+import { GitRunner } from './runner/git-runner.js';
+import { GitStore } from './store/git-store.js';
+import { StorePool } from './store/store-pool.js';
+
+const ENGINE: Provider[] = [
+  {
+    provide: StorePool,
+    inject: [AppConfig],
+    useFactory: (config: AppConfig) => {
+      const log = new Logger('ObjectStore');
+      return new StorePool({
+        ...(config.STORE_WORKERS !== undefined && { workers: config.STORE_WORKERS }),
+        onCrash: (operation, stack) => log.error({ msg: 'store operation failed', operation, stack }),
+      });
+    },
+  },
+  { provide: GitStore, inject: [StorePool], useFactory: (pool: StorePool) => new GitStore(pool) },
+  { provide: CommitWriter, inject: [StorePool], useFactory: (pool: StorePool) => new CommitWriter(pool) },
+  {
+    provide: GitRunner,
+    inject: [AppConfig, RepoStorage],
+    useFactory: (config: AppConfig, storage: RepoStorage) =>
+      GitRunner.start({ root: storage.root, ...(config.FAULT_POINT !== undefined && { fault: config.FAULT_POINT }) }),
+  },
+];
+
+/** Git: repositories, refs, commits, files, and the two engines below them. */
+@Module({
+  imports: [
+    AccountsModule,
+    TypeOrmModule.forFeature([RepoEntity]),
+    BullModule.registerQueue({ name: MAINTENANCE_QUEUE }),
+  ],
+  controllers: [V1ReposController, V1CommitsController, V1RefsController, V1FilesController],
+  providers: [
+    ...ENGINE,
+    CommitGroups,
+    CommitPublisher,
+    CommitsService,
+    FilesService,
+    MaintenanceCounter,
+    MaintenanceJobs,
+    MaintenanceQueue,
+    RefProjector,
+    RefResolver,
+    RefsRepository,
+    RefsService,
+    RefWriter,
+    RepoJournal,
+    RepoStorage,
+    ReposRepository,
+    ReposService,
+    RepoUrls,
+  ],
+  exports: [ReposService],
+})
+export class ReposModule implements OnApplicationShutdown {
+  constructor(
+    private readonly pool: StorePool,
+    private readonly runner: GitRunner,
+  ) {}
+
+  /** Last of all: whatever still runs may need the engines. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.runner.close();
+    await this.pool.close();
+  }
+}
