@@ -1,3 +1,4 @@
+import { discardCommit, prepareCommit, writeCommitGroup } from '../commit-request/commit-operations.js';
 import { changedPaths } from './operations/changed-paths.js';
 import { findEntry } from './operations/find-entry.js';
 import { forbiddenTreeEntries } from './operations/forbidden-tree-entries.js';
@@ -15,6 +16,7 @@ import { resolvePrefix } from './operations/resolve-prefix.js';
 /** Everything a store worker can do, by name. */
 export const OPERATIONS = {
   changedPaths,
+  discardCommit,
   findEntry,
   forbiddenTreeEntries,
   initRepository,
@@ -23,9 +25,11 @@ export const OPERATIONS = {
   log,
   objectInfo,
   peel,
+  prepareCommit,
   readBlob,
   readBlobText,
   readBlobs,
   readCommit,
   resolvePrefix,
+  writeCommitGroup,
 };
