@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { DomainError } from '#kernel';
 
 /** Longest path, in UTF-16 units and in UTF-8 bytes. */
@@ -61,8 +61,9 @@ export function forbiddenComponent(name: Buffer): string | null {
   }
   const latin = name.toString('latin1');
   if (latin === '.' || latin === '..') return 'traversal';
-  if (NTFS_DOT_GIT.test(latin) || hfsName(name) === '.git') return 'forbidden component';
-  return null;
+  if (NTFS_DOT_GIT.test(latin)) return 'forbidden component';
+  // Plain ASCII hides nothing from the pattern above, which also matches `.git` itself.
+  return isAscii(name) || hfsName(name) !== '.git' ? null : 'forbidden component';
 }
 
 /**

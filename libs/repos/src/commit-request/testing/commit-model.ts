@@ -18,26 +18,25 @@ export interface ModelChange {
 /** Contract 4.2 on a map of files: what the tree becomes, or null when the commit must be refused. */
 export function applyToModel(tree: ModelTree, changes: readonly ModelChange[]): ModelTree | null {
   const files = new Map(tree);
-  for (const change of changes) {
-    const file = files.get(change.path);
-    if (change.action === 'delete') files.delete(change.path);
-    else if (change.action === 'create') {
-      const kept = file?.mode === '100755' ? '100755' : '100644';
-      const content = Buffer.from(change.content ?? '', change.encoding === 'base64' ? 'base64' : 'utf8').toString(
-        'latin1',
-      );
-      if (!put(files, change.path, { mode: change.mode ?? kept, content })) return null;
-    } else if (file === undefined) return null;
-    else if (change.action === 'rename') {
-      files.delete(change.path);
-      if (!put(files, change.new_path ?? '', file)) return null;
-    } else {
-      const content = edited(file, change);
-      if (content === null) return null;
-      files.set(change.path, { mode: change.mode ?? file.mode, content });
-    }
-  }
-  return files;
+  return changes.every((change) => applyOne(files, change)) ? files : null;
+}
+
+function applyOne(files: Map<string, ModelFile>, change: ModelChange): boolean {
+  const file = files.get(change.path);
+  if (change.action === 'create') return put(files, change.path, created(file, change));
+  if (change.action === 'delete') return files.delete(change.path) || true;
+  if (file === undefined) return false;
+  if (change.action === 'rename') return files.delete(change.path) && put(files, change.new_path ?? '', file);
+  const content = edited(file, change);
+  if (content === null) return false;
+  files.set(change.path, { mode: change.mode ?? file.mode, content });
+  return true;
+}
+
+function created(present: ModelFile | undefined, { content = '', encoding, mode }: ModelChange): ModelFile {
+  const kept = present?.mode === '100755' ? '100755' : '100644';
+  const bytes = Buffer.from(content, encoding === 'base64' ? 'base64' : 'utf8');
+  return { mode: mode ?? kept, content: bytes.toString('latin1') };
 }
 
 function put(files: Map<string, ModelFile>, path: string, file: ModelFile): boolean {
