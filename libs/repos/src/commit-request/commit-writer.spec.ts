@@ -40,7 +40,7 @@ describe('commits through the workers', () => {
 
     const again = await writer.write(bench.dir, head, handles.slice(0, 1), NOW);
     expect(again.results[0]).toMatchObject({ ok: true, parent: head?.commit });
-    await writer.discard(bench.dir, handles[0] ?? '');
+    writer.discard(bench.dir, handles[0] ?? '');
     const lost = await writer.write(bench.dir, head, handles, NOW);
     expect(lost.results).toMatchObject([{ ok: false, error: { code: 'unavailable' } }, { ok: true }]);
   });
@@ -66,6 +66,16 @@ describe('commits through the workers', () => {
       code: 'payload_too_large',
       details: { limit_bytes: 2, actual_bytes: 3, path: 'a' },
     });
+  });
+
+  it('are lost with the worker that held them', async () => {
+    const { handle } = await writer.prepare(bench.dir, adding('a'), LIMITS);
+    const restarted = new StorePool({ workers: 2 });
+    const { results } = await new CommitWriter(restarted).write(bench.dir, null, [handle], NOW);
+    await restarted.close();
+    expect(results).toMatchObject([
+      { handle, ok: false, error: { code: 'unavailable', message: 'Commit was interrupted. Retry.' } },
+    ]);
   });
 
   it('of unknown handles or repositories are refused', async () => {

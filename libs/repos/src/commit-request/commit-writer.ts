@@ -28,9 +28,10 @@ export class CommitWriter {
     return this.pool.call('writeCommitGroup', dir, { head, handles, now });
   }
 
-  /** Forgets a request, written or not. Call it once the reply is known. */
-  async discard(dir: string, handle: string): Promise<void> {
-    await this.pool.call('discardCommit', dir, { handle });
+  /** Forgets a request, written or not. Returns at once: no reply should wait behind other work of the worker. */
+  discard(dir: string, handle: string): void {
+    // A worker that died has forgotten it already, and the pool reports every other failure.
+    this.pool.call('discardCommit', dir, { handle }).catch(() => undefined);
   }
 }
 
