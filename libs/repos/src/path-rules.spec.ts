@@ -43,6 +43,8 @@ describe('file paths', () => {
     ['git~1/x', 'File path contains forbidden component: git~1/x'],
     ['.git::$INDEX_ALLOCATION/x', 'File path contains forbidden component: .git::$INDEX_ALLOCATION/x'],
     ['.git ./x', 'File path contains forbidden component: .git ./x'],
+    ['a/.gitmodules/b', 'File path contains forbidden component: a/.gitmodules/b'],
+    ['GITATT~1/b', 'File path contains forbidden component: GITATT~1/b'],
     ['.git:stream', 'File path contains forbidden component: .git:stream'],
     ['a\\b', 'File path contains backslash: a\\b'],
     ['a\nb', 'File path contains control character: a\nb'],

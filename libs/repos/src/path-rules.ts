@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { DomainError } from '#kernel';
 
 /** Longest path, in UTF-16 units and in UTF-8 bytes. */
@@ -15,12 +15,20 @@ const HFS_IGNORABLE = new Set([
 /** What NTFS opens as `.git`: 8.3 short names, trailing dots and spaces, alternate streams. */
 const NTFS_DOT_GIT = /^(?:\.git|git~[0-9]+)[ .]*(?::.*)?$/is;
 
+interface ControlFile {
+  readonly name: string;
+  /** First six characters of its 8.3 name, and the hash in its fall-back one. */
+  readonly short: string;
+  readonly hashed: string;
+  readonly isFileOnly: boolean;
+}
+
 /** Files git reads from the work tree by themselves; as a link they would make it read anything on the machine. */
-const NO_SYMLINK_FILES = [
-  { name: '.gitmodules', short: 'gitmod', hashed: 'gi7eba' },
-  { name: '.gitattributes', short: 'gitatt', hashed: 'gi7d29' },
-  { name: '.gitignore', short: 'gitign', hashed: 'gi250a' },
-] as const;
+const CONTROL_FILES: readonly ControlFile[] = [
+  { name: '.gitmodules', short: 'gitmod', hashed: 'gi7eba', isFileOnly: true },
+  { name: '.gitattributes', short: 'gitatt', hashed: 'gi7d29', isFileOnly: true },
+  { name: '.gitignore', short: 'gitign', hashed: 'gi250a', isFileOnly: false },
+];
 
 /**
  * The path of a file inside a repository, as every door to it accepts one (contract 4.5, plus names that a checkout
@@ -40,11 +48,18 @@ export function assertFilePath(path: unknown, field = 'path'): string {
   if (!path.isWellFormed()) return refuse(`File path contains invalid unicode: ${path.toWellFormed()}`);
   if (Buffer.byteLength(path) > MAX_PATH)
     return refuse(`File path exceeds ${MAX_PATH} byte limit: ${path.slice(0, 100)}...`);
-  for (const component of path.split('/')) {
-    const reason = forbiddenComponent(Buffer.from(component));
-    if (reason !== null) return refuse(`File path contains ${reason}: ${path}`);
-  }
+  const reason = forbiddenIn(path.split('/').map((component) => Buffer.from(component)));
+  if (reason !== null) return refuse(`File path contains ${reason}: ${path}`);
   return path;
+}
+
+function forbiddenIn(components: readonly Buffer[]): string | null {
+  for (const component of components) {
+    const reason = forbiddenComponent(component);
+    if (reason !== null) return reason;
+  }
+  // fsck reports a directory called .gitmodules or .gitattributes as an error: strict clients refuse such a clone.
+  return components.slice(0, -1).some(isFileOnlyName) ? 'forbidden component' : null;
 }
 
 /**
@@ -61,8 +76,9 @@ export function forbiddenComponent(name: Buffer): string | null {
   }
   const latin = name.toString('latin1');
   if (latin === '.' || latin === '..') return 'traversal';
-  if (NTFS_DOT_GIT.test(latin) || hfsName(name) === '.git') return 'forbidden component';
-  return null;
+  if (NTFS_DOT_GIT.test(latin)) return 'forbidden component';
+  // Plain ASCII hides nothing from the pattern above, which also matches `.git` itself.
+  return isAscii(name) || hfsName(name) !== '.git' ? null : 'forbidden component';
 }
 
 /**
@@ -70,19 +86,27 @@ export function forbiddenComponent(name: Buffer): string | null {
  * spelling HFS+ or NTFS would open.
  */
 export function isForbiddenSymlink(name: Buffer, mode: number): boolean {
-  if ((mode & 0o170000) !== 0o120000) return false;
-  const hfs = hfsName(name);
-  const latin = name.toString('latin1').toLowerCase();
-  return NO_SYMLINK_FILES.some((file) => hfs === file.name || isNtfsNameOf(latin, file));
+  return (mode & 0o170000) === 0o120000 && CONTROL_FILES.some((file) => isSpellingOf(name, file));
 }
 
-function isNtfsNameOf(latin: string, file: (typeof NO_SYMLINK_FILES)[number]): boolean {
+function isFileOnlyName(name: Buffer): boolean {
+  return CONTROL_FILES.some((file) => file.isFileOnly && isSpellingOf(name, file));
+}
+
+function isSpellingOf(name: Buffer, file: ControlFile): boolean {
+  const latin = name.toString('latin1').toLowerCase();
+  // Every spelling has a dot, a tilde or bytes beyond ASCII: most names need no closer look.
+  const isPlain = !latin.startsWith('.') && !latin.includes('~') && isAscii(name);
+  return !isPlain && (isNtfsNameOf(latin, file) || hfsName(name) === file.name);
+}
+
+function isNtfsNameOf(latin: string, file: ControlFile): boolean {
   const rest = ntfsRest(latin, file);
   return rest !== null && /^[ .]*(?::.*)?$/s.test(rest);
 }
 
 /** What follows the file's long name, regular short name (`gitmod~1`) or fall-back short name (`gi7eba~1`). */
-function ntfsRest(latin: string, file: (typeof NO_SYMLINK_FILES)[number]): string | null {
+function ntfsRest(latin: string, file: ControlFile): string | null {
   if (latin.startsWith(file.name)) return latin.slice(file.name.length);
   if (new RegExp(`^${file.short}~[1-4]`).test(latin)) return latin.slice(8);
   const fallback = /^([a-z0-9]{0,6})~[1-9][0-9]*/.exec(latin.slice(0, 8));

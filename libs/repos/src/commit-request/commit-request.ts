@@ -60,33 +60,6 @@ export interface CommitLimits {
   readonly maxFileBytes: number;
 }
 
-/** Largest number of lazy edits in one commit (contract 4.10). */
-const MAX_LAZY_EDITS = 50;
-
-export interface LazyEditTerms {
-  readonly paidPlan: boolean;
-  /** Whether this deployment has a model that merges lazy edits. */
-  readonly configured: boolean;
-  readonly upgradeUrl: string;
-}
-
-/**
- * Refuses a valid request whose lazy edits cannot be served: `payment_required`, `invalid_input` above 50 of them,
- * `unavailable`, in this order (contract 4.1). Requests without lazy edits always pass.
- */
-export function assertLazyEditsAllowed(request: Pick<CommitRequest, 'lazyEdits'>, terms: LazyEditTerms): void {
-  if (request.lazyEdits === 0) return;
-  if (!terms.paidPlan) {
-    const details = { upgrade_url: terms.upgradeUrl };
-    throw new DomainError('payment_required', 'lazy_edit requires a paid plan', { details });
-  }
-  if (request.lazyEdits > MAX_LAZY_EDITS) {
-    const text = `Maximum ${MAX_LAZY_EDITS} lazy_edit changes per commit`;
-    throw new DomainError('invalid_input', text, { field: 'changes' });
-  }
-  if (!terms.configured) throw lazyEditUnavailable();
-}
-
 export function lazyEditUnavailable(): DomainError {
   return new DomainError('unavailable', 'lazy_edit is not configured on this deployment');
 }

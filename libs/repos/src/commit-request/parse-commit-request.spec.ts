@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { DomainError } from '#kernel';
-import { assertLazyEditsAllowed, DEFAULT_AUTHOR, type CommitRequest } from './commit-request.js';
-import { parseCommitRequest } from './parse-commit-request.js';
+import { DEFAULT_AUTHOR, type CommitRequest } from './commit-request.js';
+import { assertLazyEditsAllowed, parseCommitRequest } from './parse-commit-request.js';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 2000);
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9);

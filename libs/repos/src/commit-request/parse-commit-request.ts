@@ -2,12 +2,13 @@ import { isUtf8 } from 'node:buffer';
 import { DomainError } from '#kernel';
 import { isValidBranchName } from '../ref-names.js';
 import type { Change, CommitLimits, CommitRequest, Identity } from './commit-request.js';
-import { DEFAULT_AUTHOR } from './commit-request.js';
+import { DEFAULT_AUTHOR, lazyEditUnavailable } from './commit-request.js';
 import { invalid, isJsonObject, type JsonObject } from './json-members.js';
 import { parseChange } from './parse-change.js';
 
 const MAX_MESSAGE_BYTES = 51_200;
 const MAX_CHANGES = 1000;
+const MAX_LAZY_EDITS = 50;
 const MAX_IDENTITY_BYTES = 1000;
 /** Edits are applied one by one to files of up to the size limit; this bounds the work one request can cause. */
 const MAX_EDITS = 10_000;
@@ -105,4 +106,28 @@ function parseParent(parentSha: unknown): string | null {
   if (parentSha === undefined || parentSha === null || parentSha === '') return null;
   if (typeof parentSha !== 'string') throw invalid('parent_sha must be a string', 'parent_sha');
   return parentSha;
+}
+
+export interface LazyEditTerms {
+  readonly paidPlan: boolean;
+  /** Whether this deployment has a model that merges lazy edits. */
+  readonly configured: boolean;
+  readonly upgradeUrl: string;
+}
+
+/**
+ * Refuses a valid request whose lazy edits cannot be served: `payment_required`, `invalid_input` above 50 of them,
+ * `unavailable`, in this order (contract 4.1). Requests without lazy edits always pass.
+ */
+export function assertLazyEditsAllowed(request: Pick<CommitRequest, 'lazyEdits'>, terms: LazyEditTerms): void {
+  if (request.lazyEdits === 0) return;
+  if (!terms.paidPlan) {
+    const details = { upgrade_url: terms.upgradeUrl };
+    throw new DomainError('payment_required', 'lazy_edit requires a paid plan', { details });
+  }
+  if (request.lazyEdits > MAX_LAZY_EDITS) {
+    const text = `Maximum ${MAX_LAZY_EDITS} lazy_edit changes per commit`;
+    throw new DomainError('invalid_input', text, { field: 'changes' });
+  }
+  if (!terms.configured) throw lazyEditUnavailable();
 }

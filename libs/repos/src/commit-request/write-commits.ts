@@ -8,6 +8,7 @@ import { PackWriter } from '../store/pack-writer.js';
 import { TreeEditor } from '../store/tree-editor.js';
 import { applyChanges } from './apply-changes.js';
 import type { CommitLimits, CommitRequest, Identity } from './commit-request.js';
+import type { HeldCommit } from './held-requests.js';
 import { StagedBlobs } from './staged-blobs.js';
 
 export interface BranchHead {
@@ -17,7 +18,7 @@ export interface BranchHead {
 /** A parsed request under its handle; null when the worker no longer holds it. */
 export interface HeldRequest {
   readonly handle: string;
-  readonly held: { readonly request: CommitRequest; readonly limits: CommitLimits } | null;
+  readonly held: HeldCommit | null;
 }
 
 export interface WrittenCommit {

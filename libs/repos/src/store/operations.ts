@@ -1,3 +1,4 @@
+import { discardCommit, prepareCommit, writeCommitGroup } from '../commit-request/commit-operations.js';
 import { changedPaths } from './operations/changed-paths.js';
 import { findEntry } from './operations/find-entry.js';
 import { forbiddenTreeEntries } from './operations/forbidden-tree-entries.js';
@@ -16,6 +17,7 @@ import { writeInitialCommit } from './operations/write-initial-commit.js';
 /** Everything a store worker can do, by name. */
 export const OPERATIONS = {
   changedPaths,
+  discardCommit,
   findEntry,
   forbiddenTreeEntries,
   initRepository,
@@ -24,10 +26,12 @@ export const OPERATIONS = {
   log,
   objectInfo,
   peel,
+  prepareCommit,
   readBlob,
   readBlobText,
   readBlobs,
   readCommit,
   resolvePrefix,
   writeInitialCommit,
+  writeCommitGroup,
 };
