@@ -80,21 +80,24 @@ export class PackWriter implements TreeReader {
     const index = serialiseIndex(this.entries, checksum);
     // git does not care what a pack is called. A random name keeps a pack of equal content that a repack is just
     // deleting from taking this one with it.
-    const name = `pack-${randomBytes(20).toString('hex')}`;
+    const id = randomBytes(20).toString('hex');
+    const name = `pack-${id}`;
     const packDir = join(this.objectsDir, 'pack');
-    const temporary = join(packDir, `tmp_${name}`);
+    // git's own temporary names, swept by `git prune`. Anything ending in `.idx` git would take for a finished pack.
+    const temporaryPack = join(packDir, `tmp_pack_${id}`);
+    const temporaryIndex = join(packDir, `tmp_idx_${id}`);
     try {
-      const pack = writeNew(`${temporary}.pack`, [body, checksum]);
-      const idx = writeNew(`${temporary}.idx`, [index]);
+      const pack = writeNew(temporaryPack, [body, checksum]);
+      const idx = writeNew(temporaryIndex, [index]);
       faultPoint('commit.pack-before-fsync');
       syncAndClose(pack);
       syncAndClose(idx);
       faultPoint('commit.pack-after-fsync');
-      renameSync(`${temporary}.pack`, join(packDir, `${name}.pack`));
-      renameSync(`${temporary}.idx`, join(packDir, `${name}.idx`));
+      renameSync(temporaryPack, join(packDir, `${name}.pack`));
+      renameSync(temporaryIndex, join(packDir, `${name}.idx`));
     } catch (error) {
-      removeIfPresent(`${temporary}.pack`);
-      removeIfPresent(`${temporary}.idx`);
+      removeIfPresent(temporaryPack);
+      removeIfPresent(temporaryIndex);
       throw error;
     }
     syncAndClose(openSync(packDir, 'r'));
