@@ -56,7 +56,7 @@ export class CommitsService {
       faultPoint('commit.before-reply');
       return created as Body;
     } finally {
-      await this.writer.discard(directory, prepared.handle);
+      this.writer.discard(directory, prepared.handle);
     }
   }
 

@@ -42,7 +42,6 @@ export interface RepoChange {
   readonly isTemplate?: boolean;
 }
 
-export const DEFAULT_IDENTITY = { name: 'Roundhouse', email: 'noreply@roundhouse.invalid' } as const;
 export const MAX_DESCRIPTION = 500;
 const NAME_RULE = 'Use lowercase letters, numbers, hyphens. 1-100 chars.';
 

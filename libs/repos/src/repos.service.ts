@@ -3,12 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { entitlementsOf, PlanGate } from '#accounts';
 import { Clock, DomainError, urlSafeId } from '#kernel';
 import { brokenConstraint, Database, Idempotency, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
+import { DEFAULT_AUTHOR } from './commit-request/commit-request.js';
 import { BRANCH_PREFIX } from './ref.js';
 import { RefWriter } from './ref-writer.js';
 import {
   assertDescription,
   assertNewRepo,
-  DEFAULT_IDENTITY,
   type NewRepo,
   type Repo,
   type RepoAddress,
@@ -154,5 +154,5 @@ function slugTaken(): DomainError {
 }
 
 function signature(now: Date) {
-  return { ...DEFAULT_IDENTITY, timestamp: Math.floor(now.getTime() / 1000), timezone: '+0000' };
+  return { ...DEFAULT_AUTHOR, timestamp: Math.floor(now.getTime() / 1000), timezone: '+0000' };
 }

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Clock } from '#kernel';
 import { KeysRepository } from './keys.repository.js';
 
@@ -6,7 +6,7 @@ const FLUSH_MS = 5_000;
 
 /** Remembers when and from where keys were used; written behind, one statement for all of them. */
 @Injectable()
-export class KeyUses implements OnApplicationBootstrap, OnApplicationShutdown {
+export class KeyUses implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(KeyUses.name);
   private pending = new Map<string, { keyId: string; at: Date; address: string | null }>();
   private timer: NodeJS.Timeout | undefined;
@@ -20,7 +20,7 @@ export class KeyUses implements OnApplicationBootstrap, OnApplicationShutdown {
     this.timer = setInterval(() => void this.flush(), FLUSH_MS).unref();
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     await this.flush();
   }

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock } from '#kernel';
 import { Database } from '../database/database.js';
@@ -23,7 +23,7 @@ interface MonthTotal {
  * and at shutdown: a request is never slowed by its own metering.
  */
 @Injectable()
-export class Usage implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Usage implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(Usage.name);
   private pending = new Map<string, Counted>();
   private readonly months = new LRUCache<string, MonthTotal>({ max: 10_000 });
@@ -38,7 +38,7 @@ export class Usage implements OnApplicationBootstrap, OnApplicationShutdown {
     this.timer = setInterval(() => void this.flush(), FLUSH_MS).unref();
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     await this.flush();
   }
