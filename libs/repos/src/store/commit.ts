@@ -111,7 +111,8 @@ function decoderFor(encoding: Buffer | undefined): (bytes: Buffer) => string {
     return (bytes) => decoder.decode(bytes);
   } catch (error) {
     // An encoding nobody knows: show the bytes as UTF-8, as git does.
-    if (error instanceof RangeError) return (bytes) => bytes.toString('utf8');
+    if ((error as NodeJS.ErrnoException).code === 'ERR_ENCODING_NOT_SUPPORTED')
+      return (bytes) => bytes.toString('utf8');
     throw error;
   }
 }

@@ -8,6 +8,7 @@ import type { GitObject, ObjectAdopter, ObjectType } from './git-object.js';
 import { hashObject } from './oid.js';
 import { serialiseIndex } from './pack-index.js';
 import type { IndexedEntry } from './pack-index.js';
+import { syncFolder } from './sync-folder.js';
 import { Tree } from './tree.js';
 import type { TreeReader } from './tree.js';
 
@@ -87,12 +88,10 @@ export class PackWriter implements TreeReader {
     const temporaryPack = join(packDir, `tmp_pack_${id}`);
     const temporaryIndex = join(packDir, `tmp_idx_${id}`);
     try {
-      const pack = writeNew(temporaryPack, [body, checksum]);
-      const idx = writeNew(temporaryIndex, [index]);
-      faultPoint('commit.pack-before-fsync');
-      syncAndClose(pack);
-      syncAndClose(idx);
-      faultPoint('commit.pack-after-fsync');
+      writeDurably([
+        { path: temporaryPack, parts: [body, checksum] },
+        { path: temporaryIndex, parts: [index] },
+      ]);
       renameSync(temporaryPack, join(packDir, `${name}.pack`));
       renameSync(temporaryIndex, join(packDir, `${name}.idx`));
     } catch (error) {
@@ -100,7 +99,7 @@ export class PackWriter implements TreeReader {
       removeIfPresent(temporaryIndex);
       throw error;
     }
-    syncAndClose(openSync(packDir, 'r'));
+    syncFolder(packDir);
     faultPoint('commit.pack-written');
     this.base.adopt?.(this.pending);
     return { name, objects: this.entries.length, bytes: body.length + checksum.length + index.length };
@@ -132,19 +131,22 @@ function deflateOptions(size: number): ZlibOptions {
   return size <= SMALL_OBJECT_BYTES ? { ...SMALL_DEFLATE, chunkSize } : { level: 1, chunkSize };
 }
 
-function writeNew(path: string, parts: readonly Buffer[]): number {
-  const fd = openSync(path, 'wx', READ_ONLY);
-  for (const part of parts) {
-    for (let at = 0; at < part.length;) at += writeSync(fd, part, at);
-  }
-  return fd;
-}
-
-function syncAndClose(fd: number): void {
+/** Creates the files with their content and returns when all of it is on disk. */
+function writeDurably(files: readonly { readonly path: string; readonly parts: readonly Buffer[] }[]): void {
+  const open: number[] = [];
   try {
-    fsyncSync(fd);
+    for (const { path, parts } of files) {
+      const fd = openSync(path, 'wx', READ_ONLY);
+      open.push(fd);
+      for (const part of parts) {
+        for (let at = 0; at < part.length;) at += writeSync(fd, part, at);
+      }
+    }
+    faultPoint('commit.pack-before-fsync');
+    for (const fd of open) fsyncSync(fd);
+    faultPoint('commit.pack-after-fsync');
   } finally {
-    closeSync(fd);
+    for (const fd of open) closeSync(fd);
   }
 }
 

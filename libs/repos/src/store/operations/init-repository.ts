@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mutator } from '../operation.js';
+import { syncFolder } from '../sync-folder.js';
 
 const FOLDERS = ['objects/pack', 'objects/info', 'refs/heads', 'refs/tags', 'info'];
 const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n';
@@ -36,13 +37,4 @@ function writeOnce(dir: string, name: string, text: string): void {
     closeSync(fd);
   }
   renameSync(temporary, join(dir, name));
-}
-
-function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
