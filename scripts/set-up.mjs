@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const OLDEST_NODE = [20, 19];
 const PROJECT_NODE = 24;
+const OWN_NODE = join(ROOT, 'node_modules/node/bin/node');
 const STAMP = join(ROOT, 'dist/.stamp');
 const SOURCES = ['apps', 'libs', 'ormconfig.ts', 'package.json', 'package-lock.json', 'tsconfig.json', 'nest-cli.json'];
 const ONE_WISH_MS = 1_000;
@@ -21,20 +22,14 @@ export async function setUp() {
     fail(`Node ${OLDEST_NODE.join('.')} or newer is needed to start with, this is ${process.version}.`);
   }
   if (!isInstalled()) await install();
+  if (!existsSync(projectNode())) await installNode();
   const stamp = sourceStamp();
   if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== stamp) await build(stamp);
 }
 
 /** The Node that runs the project: this one when it is new enough, else the one that npm installed. */
 export function projectNode() {
-  if (runsOnProjectNode()) return process.execPath;
-  const own = join(ROOT, 'node_modules/node/bin/node');
-  if (!existsSync(own)) {
-    fail(
-      `Node ${PROJECT_NODE} is missing: npm ran without install scripts. Install it, or allow them and run "npm ci".`,
-    );
-  }
-  return own;
+  return runsOnProjectNode() ? process.execPath : OWN_NODE;
 }
 
 export function runsOnProjectNode() {
@@ -88,11 +83,35 @@ function packagesOf(lockFile) {
 
 async function install() {
   console.log('Installing packages.');
-  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
-  const npm = process.env.npm_execpath;
+  // Some npm 11 releases refuse a lock file that leaves out optional packages of other platforms; `npm install` keeps
+  // to the same locked versions. It also says what is wrong when the cause is another one.
+  if ((await npm('ci', 'ignore')) === 0) return;
+  const code = await npm('install', 'inherit', '--no-save');
+  if (code !== 0) fail('The packages could not be installed.', code);
+}
+
+function npm(command, stderr, ...extra) {
+  const args = [
+    command,
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...extra,
+  ];
+  const options = { stdio: ['ignore', 'inherit', stderr] };
   // Under npm, the same npm: it may not be in PATH.
-  const code = npm ? await runProgram(process.execPath, [npm, ...args]) : await runProgram('npm', args);
-  if (code !== 0) fail('The packages could not be installed (npm ci failed).', code);
+  const { npm_execpath: path } = process.env;
+  return path ? runProgram(process.execPath, [path, ...args], options) : runProgram('npm', args, options);
+}
+
+/** npm's `node` package fetches its program in an install script, which the user's settings may have held back. */
+async function installNode() {
+  console.log(`Installing Node ${PROJECT_NODE}.`);
+  const folder = join(ROOT, 'node_modules/node');
+  const code = await runProgram(process.execPath, [join(folder, 'installArchSpecificPackage.js')], { cwd: folder });
+  if (code !== 0 || !existsSync(OWN_NODE)) fail(`Node ${PROJECT_NODE} could not be installed.`, code || 1);
 }
 
 async function build(stamp) {
