@@ -3,29 +3,22 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 25;
-
-/** How long each step of the stop may take, in milliseconds. */
-export interface OrphanPatience {
-  readonly fast: number;
-  readonly immediate: number;
-}
+const FAST_STOP_MS = 60_000;
+const IMMEDIATE_STOP_MS = 10_000;
+const BACKENDS_NOTICE_MS = 2_000;
 
 /**
  * Stops what a killed server left running on `cluster` and removes its `postmaster.pid`. Only processes that really
  * are PostgreSQL on this folder are touched: the number in the file may belong to something else by now, and then
  * PostgreSQL itself would refuse to start because of it.
  */
-export async function stopOrphans(
-  cluster: string,
-  report: (line: string) => void,
-  patience: OrphanPatience = { fast: 60_000, immediate: 10_000 },
-): Promise<void> {
+export async function stopOrphans(cluster: string, report: (line: string) => void): Promise<void> {
   const postmaster = readPostmasterPid(cluster);
   if (postmaster !== undefined && isPostgresOn(postmaster, cluster)) {
     report(`Stopping the PostgreSQL that a killed server left behind (process ${postmaster}).`);
     const steps = [
-      ['SIGINT', patience.fast],
-      ['SIGQUIT', patience.immediate],
+      ['SIGINT', FAST_STOP_MS],
+      ['SIGQUIT', IMMEDIATE_STOP_MS],
     ] as const;
     for (const [signal, ms] of steps) {
       signalIfAlive(postmaster, signal);
@@ -35,17 +28,17 @@ export async function stopOrphans(
       throw new Error(`PostgreSQL (process ${postmaster}) still runs on ${cluster} and does not stop.`);
     }
   }
-  await stopBackends(cluster, patience.immediate);
+  await stopBackends(cluster);
   rmSync(join(cluster, 'postmaster.pid'), { force: true });
 }
 
 /** Backends notice the death of their postmaster within moments; one that does not would block the next start. */
-async function stopBackends(cluster: string, ms: number): Promise<void> {
+async function stopBackends(cluster: string): Promise<void> {
   for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
-    if (await gone(() => processesOn(cluster).length > 0, ms / 2)) return;
+    if (await gone(() => processesOn(cluster).length > 0, BACKENDS_NOTICE_MS)) return;
     for (const pid of processesOn(cluster)) signalIfAlive(pid, signal);
   }
-  if (!(await gone(() => processesOn(cluster).length > 0, ms))) {
+  if (!(await gone(() => processesOn(cluster).length > 0, IMMEDIATE_STOP_MS))) {
     throw new Error(`PostgreSQL processes ${processesOn(cluster).join(', ')} still run on ${cluster}.`);
   }
 }
