@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { createDataDir, dataDirOf } from '../data-dir.js';
 import { openDatabase } from '../open-database.js';
-import { loadMigrations, loadServer } from '../server-entry.js';
 import { StopSignal } from '../stop-signal.js';
 
 interface Closeable {
@@ -32,11 +31,11 @@ async function serve(env: NodeJS.ProcessEnv, stop: StopSignal, opened: Closeable
   opened.push(database);
   if (stop.isRequested) return undefined;
 
-  const { migrate } = await loadMigrations();
+  const { migrate } = await import('../../../server/src/migrations/migrate.js');
   await migrate(database.url);
   if (stop.isRequested) return undefined;
 
-  const { startServer } = await loadServer();
+  const { startServer } = await import('../../../server/src/main.js');
   const server = await startServer({ ...env, DATA_DIR: dataDir, DATABASE_URL: database.url });
   opened.push(server);
 
