@@ -3,6 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 interface OpenFile {
   readonly fd: number;
   readonly size: number;
+  /** Milliseconds since the epoch. */
+  usedAt: number;
 }
 
 /** A file disappeared between listing and opening, as happens while a repack replaces packs. */
@@ -47,6 +49,15 @@ export class FilePool {
     closeSync(file.fd);
   }
 
+  /** Closes what was not read for `idleMs`: an open descriptor keeps the space of a deleted pack occupied. */
+  closeIdle(idleMs: number): void {
+    const before = Date.now() - idleMs;
+    for (const [path, file] of this.files) {
+      if (file.usedAt > before) break;
+      this.close(path);
+    }
+  }
+
   closeAll(): void {
     for (const path of [...this.files.keys()]) this.close(path);
   }
@@ -60,10 +71,11 @@ export class FilePool {
     if (known !== undefined) {
       this.files.delete(path);
       this.files.set(path, known);
+      known.usedAt = Date.now();
       return known;
     }
     const fd = openExisting(path);
-    const file = { fd, size: fstatSync(fd).size };
+    const file = { fd, size: fstatSync(fd).size, usedAt: Date.now() };
     this.files.set(path, file);
     if (this.files.size > this.maxOpen) {
       const oldest = this.files.keys().next();

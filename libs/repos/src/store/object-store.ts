@@ -14,6 +14,11 @@ import type { TreeReader } from './tree.js';
 /** Listings repeated for one look-up before a vanishing pack counts as damage. */
 const MAX_ATTEMPTS = 5;
 const MAX_ALTERNATES = 16;
+/**
+ * Far below the weeks of grace unreachable objects have: a commit must never be built on an object that only this
+ * cache still remembers.
+ */
+const CACHED_MS = 10 * 60_000;
 
 interface CachedObject {
   readonly object: GitObject;
@@ -24,7 +29,8 @@ interface CachedObject {
 export type ObjectCache = LRUCache<string, CachedObject>;
 
 export function createObjectCache(maxBytes: number): ObjectCache {
-  return new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ object }) => object.data.length + 512 });
+  const sizeCalculation = ({ object }: CachedObject): number => object.data.length + 512;
+  return new LRUCache({ maxSize: maxBytes, sizeCalculation, ttl: CACHED_MS, ttlResolution: 1000 });
 }
 
 export interface StoreResources extends ReadResources {
@@ -91,7 +97,7 @@ export class ObjectStore implements TreeReader, ObjectAdopter {
   /** The only object id beginning with `prefix` (4 to 40 lowercase hex digits), null, or 'ambiguous'. */
   resolvePrefix(prefix: string): string | null | 'ambiguous' {
     const found = this.matching(prefix);
-    if (found.size === 0 && this.refresh(false)) for (const oid of this.matching(prefix)) found.add(oid);
+    if (found.size === 0 && this.refresh()) for (const oid of this.matching(prefix)) found.add(oid);
     if (found.size > 1) return 'ambiguous';
     return found.values().next().value ?? null;
   }
@@ -100,6 +106,13 @@ export class ObjectStore implements TreeReader, ObjectAdopter {
   *quarantinedOids(): Generator<string> {
     const quarantine = this.directories.find((directory) => directory.path === this.quarantineDir);
     if (quarantine !== undefined) yield* quarantine.allOids();
+  }
+
+  /** Looks for packs that came or went; true when anything was listed again. */
+  refresh(force = false): boolean {
+    let changed = false;
+    for (const directory of this.directories) changed = directory.refresh(force) || changed;
+    return this.openDirectories() || changed;
   }
 
   close(): void {
@@ -152,13 +165,6 @@ export class ObjectStore implements TreeReader, ObjectAdopter {
       return new Set(this.directories.flatMap((directory) => directory.matches(prefix, 2, [])));
     }
     throw failures.find((failure) => failure instanceof CorruptObjectError) ?? new CorruptObjectError('pack vanished');
-  }
-
-  /** True when anything was listed again. */
-  private refresh(force: boolean): boolean {
-    let changed = false;
-    for (const directory of this.directories) changed = directory.refresh(force) || changed;
-    return this.openDirectories() || changed;
   }
 
   /** Opens the directories that are not open yet, following `info/alternates`; true when there was a new one. */

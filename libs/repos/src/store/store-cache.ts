@@ -25,9 +25,14 @@ export const DEFAULT_LIMITS: StoreCacheLimits = {
   baseBytes: 24 * 1024 * 1024,
 };
 
+/** How long an open repository may go without looking for packs that a repack has deleted. */
+const REFRESH_MS = 30_000;
+const IDLE_MS = 120_000;
+
 interface OpenStore {
   readonly store: ObjectStore;
   readonly identity: string;
+  refreshedAt: number;
 }
 
 /** The repositories a thread has open, least recently used closed first. */
@@ -49,13 +54,13 @@ export class StoreCache {
     const identity = directoryIdentity(gitDir);
     const known = this.stores.get(gitDir);
     // A repository deleted and created again at the same place is another one: nothing cached may leak into it.
-    if (known !== undefined && known.identity === identity) return known.store;
+    if (known !== undefined && known.identity === identity) return this.refreshed(known);
     if (identity === null) {
       this.stores.delete(gitDir);
       throw new DomainError('not_found', 'Repository not found');
     }
     const store = new ObjectStore(gitDir, this.resources);
-    this.stores.set(gitDir, { store, identity });
+    this.stores.set(gitDir, { store, identity, refreshedAt: Date.now() });
     return store;
   }
 
@@ -65,6 +70,11 @@ export class StoreCache {
     return new ObjectStore(gitDir, this.resources, quarantineDir);
   }
 
+  /** Gives back descriptors nobody used lately; to be called now and then. */
+  closeIdleFiles(): void {
+    this.resources.files.closeIdle(IDLE_MS);
+  }
+
   get openFiles(): number {
     return this.resources.files.openCount;
   }
@@ -72,6 +82,15 @@ export class StoreCache {
   close(): void {
     this.stores.clear();
     this.resources.files.closeAll();
+  }
+
+  private refreshed(open: OpenStore): ObjectStore {
+    const now = Date.now();
+    if (now - open.refreshedAt > REFRESH_MS) {
+      open.refreshedAt = now;
+      open.store.refresh();
+    }
+    return open.store;
   }
 }
 

@@ -6,6 +6,7 @@ import { OPERATIONS } from './operations.js';
 import { StoreCache } from './store-cache.js';
 import type { CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
 
+const SWEEP_MS = 30_000;
 const stores = new StoreCache();
 // Fault points are armed per thread: what the main thread armed is not known here.
 const { fault } = workerData as WorkerStart;
@@ -23,6 +24,8 @@ function answer(call: CallMessage): ReplyMessage {
     return { id, crash: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }
+
+setInterval(() => stores.closeIdleFiles(), SWEEP_MS).unref();
 
 parentPort?.on('message', (call: CallMessage) => {
   const reply = answer(call);
