@@ -151,6 +151,7 @@ function answerError(request: IncomingMessage, response: ServerResponse, error: 
     error instanceof DomainError ? error : new DomainError('internal', 'The git runner failed', { cause: error });
   if (failure.code === 'internal') process.stderr.write(`git runner: ${request.url}: ${describe(failure)}\n`);
   // A broken stream must look broken: the caller may not take half an answer for a whole one.
+  request.resume();
   if (response.headersSent || response.destroyed) response.destroy();
   else answer(response, ERROR_STATUS_LINE, { error: toWireError(failure) });
 }

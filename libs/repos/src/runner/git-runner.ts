@@ -17,7 +17,7 @@ export class GitRunner {
   private readonly connection: RunnerConnection;
 
   private constructor(private readonly process: RunnerProcess) {
-    this.connection = new RunnerConnection((signal) => process.socket(signal));
+    this.connection = new RunnerConnection(process);
   }
 
   /** Starts the runner and resolves once it takes calls. @throws unavailable */

@@ -78,5 +78,5 @@ async function syncFile(path: string): Promise<void> {
 }
 
 function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+  return (error as NodeJS.ErrnoException).code === code;
 }

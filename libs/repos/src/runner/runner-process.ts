@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { compiledEntry, DomainError } from '#kernel';
+import type { RunnerEndpoint } from './runner-connection.js';
 
 export interface RunnerProcessOptions {
   /** Folder below which all repositories lie; the runner refuses others. */
@@ -25,13 +27,14 @@ const LONGEST_PAUSE_MS = 5_000;
 /** A runner that lived this long was healthy: its death starts the pauses from the beginning. */
 const HEALTHY_AFTER_MS = 10_000;
 const START_TIMEOUT_MS = 20_000;
+const SETTLE_MS = 200;
 const CLOSE_TIMEOUT_MS = 5_000;
 const HEAP_MEGABYTES = 64;
 /** A unix socket's path may not exceed 107 bytes. */
 const LONGEST_FOLDER = 80;
 
 /** Keeps one runner process alive: a fresh 0700 folder, a socket per incarnation, restarts with growing pauses. */
-export class RunnerProcess {
+export class RunnerProcess implements RunnerEndpoint {
   private readonly folder = mkdtempSync(join(tmpdir().length < LONGEST_FOLDER ? tmpdir() : '/tmp', 'git-runner-'));
   private child: Child | null = null;
   private ready: Promise<string> | null = null;
@@ -60,12 +63,19 @@ export class RunnerProcess {
     throw notAvailable();
   }
 
+  /** Waits a moment for the runner's end, if it is ending. */
+  async settle(): Promise<void> {
+    const { child } = this;
+    if (!child || !isRunning(child)) return;
+    await Promise.race([once(child, 'exit'), pause(SETTLE_MS, undefined, { ref: false })]);
+  }
+
   /** Idempotent. The runner leaves when its standard input closes; one that does not is killed. */
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.restart);
     const { child } = this;
-    if (child && child.exitCode === null && child.signalCode === null) {
+    if (child && isRunning(child)) {
       const gone = once(child, 'exit');
       const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
       child.stdin.end();
@@ -109,6 +119,10 @@ export class RunnerProcess {
     child.stdin.on('error', () => undefined);
     return child;
   }
+}
+
+function isRunning(child: Child): boolean {
+  return child.exitCode === null && child.signalCode === null;
 }
 
 function untilReady(child: Child, socket: string): Promise<string> {

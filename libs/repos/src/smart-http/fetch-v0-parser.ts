@@ -2,7 +2,7 @@ import { DomainError } from '#kernel';
 import { deepenNot, gitPkt, isDeepenNot, isStateLine, lineText, oidAfter, unexpectedLine } from './fetch-grammar.js';
 import { OBJECT_FORMAT, type ProtocolVersion } from './git-protocol.js';
 import { FLUSH_PKT, type Pkt } from './pkt-line.js';
-import type { UploadPackParser, UploadPackRequest } from './upload-pack-request.js';
+import type { UploadPackParser, UploadPackRequest } from './fetch-request.js';
 
 const KNOWN_CAPABILITIES = new Set([
   'multi_ack',

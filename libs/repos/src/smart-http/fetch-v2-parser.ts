@@ -3,7 +3,7 @@ import { deepenNot, gitPkt, isDeepenNot, isStateLine, lineText, oidAfter, unexpe
 import { OBJECT_FORMAT } from './git-protocol.js';
 import { parseLsRefs } from './ls-refs.js';
 import { DELIM_PKT, FLUSH_PKT, type Pkt } from './pkt-line.js';
-import type { UploadPackParser, UploadPackRequest } from './upload-pack-request.js';
+import type { UploadPackParser, UploadPackRequest } from './fetch-request.js';
 
 const COMMAND = 'command=';
 const AGENT = /^agent=[\x21-\x7e]{1,256}$/;

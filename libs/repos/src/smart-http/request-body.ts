@@ -53,5 +53,5 @@ function tooLarge(limit: number): DomainError {
 }
 
 function isZlibError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+  return String((error as NodeJS.ErrnoException).code).startsWith('Z_');
 }

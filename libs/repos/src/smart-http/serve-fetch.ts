@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import type { GitRunner } from '../runner/git-runner.js';
+import type { FetchRequest } from './fetch-request.js';
 import { gitProtocol, type ProtocolVersion, type RefListing } from './git-protocol.js';
 import { lsRefs } from './ls-refs.js';
 import { fetchErrorReply, NO_WANTS_REPLY, readUploadPackRequest, refusedWantReply } from './upload-pack-request.js';
-import type { FetchRequest } from './upload-pack-request.js';
 
 /** What a caller may fetch from. */
 export interface FetchScope {

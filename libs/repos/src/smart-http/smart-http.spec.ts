@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GitRunner } from '../runner/git-runner.js';
+import { blobId, copyFromStart, delta, handMadePack, PACK_TYPE } from '../runner/testing/hand-made-pack.js';
 import { DELIM_PKT, FLUSH_PKT, pktLine } from './pkt-line.js';
 import { GitClient } from './testing/git-client.js';
 import { TinyGitServer } from './testing/tiny-git-server.js';
@@ -285,19 +286,40 @@ describe('pushing', () => {
     const create = (oid: string, pack: Buffer): Buffer =>
       Buffer.concat([pktLine(`${ZERO} ${oid} refs/heads/stolen\0report-status`), FLUSH_PKT, pack]);
     const empty = client.binary(work, ['pack-objects', '--stdout', '-q']);
-    expect(await post(url, 'git-receive-pack', create(hidden, empty))).toContain('missing necessary objects');
+    const missing = 'ng refs/heads/stolen missing necessary objects';
+    expect(await post(url, 'git-receive-pack', create(hidden, empty))).toContain(missing);
 
     // A new commit around the hidden tree, and one whose pack is thin on a hidden blob, prove nothing either.
     const tree = await client.git(work, 'rev-parse', `${hidden}^{tree}`);
     const parent = heads[1] ?? '';
     const around = client.binary(work, ['commit-tree', tree, '-p', parent, '-m', 'Around']).toString().trim();
     const alone = client.binary(work, ['pack-objects', '--stdout', '-q'], `${around}\n`);
-    expect(await post(url, 'git-receive-pack', create(around, alone))).toMatch(/missing necessary objects|unpack/);
+    expect(await post(url, 'git-receive-pack', create(around, alone))).toContain(missing);
     await client.git(work, 'reset', '-q', '--hard', hidden);
     const thin = await client.commit(work, 'hidden', `${'hidden '.repeat(100)}and more`);
     const revisions = `${thin}\n^${hidden}\n`;
     const pack = client.binary(work, ['pack-objects', '--revs', '--thin', '--stdout', '-q'], revisions);
-    expect(await post(url, 'git-receive-pack', create(thin, pack))).toContain('ng refs/heads/stolen');
+    expect(await post(url, 'git-receive-pack', create(thin, pack))).toContain(missing);
+    expect(quarantines(repo)).toEqual([]);
+  });
+
+  it('refuses a delta that makes a hidden object out of itself', async () => {
+    const { url, work, repo } = await hosted(1);
+    const content = Buffer.from('secret '.repeat(100));
+    await client.commit(work, 'secret', content.toString());
+    const tree = await client.git(work, 'rev-parse', 'HEAD^{tree}');
+    await client.git(work, 'push', '-q', 'origin', 'HEAD:refs/heads/hidden');
+    await client.git(work, 'push', '-q', 'origin', ':hidden');
+    const commit = client.binary(work, ['commit-tree', tree, '-m', 'Around']).toString().trim();
+    const objects = (['tree', 'commit'] as const).map((type) => {
+      const data = client.binary(work, ['cat-file', type, type === 'tree' ? tree : commit]);
+      return { type: PACK_TYPE[type], size: data.length, data };
+    });
+    const self = delta(content.length, content.length, copyFromStart(content.length));
+    const base = Buffer.from(blobId(content), 'hex');
+    const pack = handMadePack([...objects, { type: PACK_TYPE.refDelta, size: self.length, base, data: self }]);
+    const body = Buffer.concat([pktLine(`${ZERO} ${commit} refs/heads/x\0report-status`), FLUSH_PKT, pack]);
+    expect(await post(url, 'git-receive-pack', body)).toContain('ng refs/heads/x ');
     expect(quarantines(repo)).toEqual([]);
   });
 
