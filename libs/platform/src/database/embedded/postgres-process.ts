@@ -5,6 +5,7 @@ import { PROGRAM_ENV } from './run-as.js';
 
 const POLL_MS = 20;
 const PATIENCE_LINE_MS = 10_000;
+const CLIENTS_CLOSE_MS = 500;
 const FAST_STOP_MS = 60_000;
 
 /** One running postmaster: its life from launch to exit. */
@@ -47,11 +48,20 @@ export class PostgresProcess {
     return false;
   }
 
-  /** Fast shutdown, or the immediate one (which recovers at the next start) when that takes over a minute. */
+  /**
+   * Lets clients that are just closing finish, then ends the others (fast shutdown), and after a minute cuts it short:
+   * the next start then recovers as after a crash.
+   */
   async stop(): Promise<void> {
-    const giveUp = setTimeout(() => this.child.kill('SIGQUIT'), FAST_STOP_MS);
-    if (this.running) this.child.kill('SIGINT');
-    await this.ended;
-    clearTimeout(giveUp);
+    const steps = [
+      ['SIGTERM', CLIENTS_CLOSE_MS],
+      ['SIGINT', FAST_STOP_MS],
+      ['SIGQUIT', Infinity],
+    ] as const;
+    for (const [signal, ms] of steps) {
+      if (!this.running) return;
+      this.child.kill(signal);
+      await Promise.race([this.ended, ...(ms === Infinity ? [] : [sleep(ms, undefined, { ref: false })])]);
+    }
   }
 }
