@@ -3,6 +3,7 @@ import { AccountsModule } from '#accounts';
 import { AuthModule } from '#auth';
 import { type AppConfig, PlatformModule } from '#platform';
 import { ReposModule } from '#repos';
+import { DocsController, OpenApiDocument } from './openapi/docs.controller.js';
 
 /** The only place that knows every lib. */
 @Module({})
@@ -11,6 +12,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [PlatformModule.forRoot(config), AccountsModule, AuthModule, ReposModule],
+      controllers: [DocsController],
+      providers: [OpenApiDocument],
     };
   }
 }

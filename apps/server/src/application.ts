@@ -3,12 +3,15 @@ import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { Request } from 'express';
+import { SwaggerModule } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
 import { Logger as PinoLogger } from 'nestjs-pino';
 import { armFaultPoint, FAULT_POINTS, type FaultPoint } from '#kernel';
 import { type AppConfig, ConfigError, Health, installMiddleware, measureRequests, Metrics } from '#platform';
 import { resolveRepoAddress } from '#repos';
 import { AppModule } from './app.module.js';
+import { DOCS_POLICY, OpenApiDocument } from './openapi/docs.controller.js';
+import { buildDocument } from './openapi/document.js';
 
 const KEEP_ALIVE_MS = 75_000;
 const IDLE_MS = 120_000;
@@ -29,7 +32,8 @@ export async function createApplication(config: AppConfig): Promise<NestExpressA
   installMiddleware(app, config);
   app.use(measureRequests(app.get(Metrics)));
   app.use(resolveRepoAddress);
-  tuneServer(app.getHttpServer() as Server, app);
+  tuneServer(app.getHttpServer() as Server);
+  serveDocs(app);
   return app;
 }
 
@@ -43,19 +47,27 @@ export async function drain(app: NestExpressApplication, config: AppConfig): Pro
   clearTimeout(deadline);
 }
 
-function tuneServer(server: Server, app: NestExpressApplication): void {
+/** Swagger UI at /api/docs; ReDoc and the JSON are served by DocsController. */
+function serveDocs(app: NestExpressApplication): void {
+  const document = buildDocument(app);
+  app.get(OpenApiDocument).value = document;
+  app.use('/api/docs', (_: Request, response: Response, next: () => void) => {
+    response.setHeader('Content-Security-Policy', DOCS_POLICY);
+    next();
+  });
+  SwaggerModule.setup('api/docs', app, document, { raw: false, customSiteTitle: 'Roundhouse API' });
+}
+
+function tuneServer(server: Server): void {
   // Pushes and uploads may last hours; what must not last is silence.
   server.requestTimeout = 0;
   server.headersTimeout = 30_000;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.setTimeout(IDLE_MS);
   // The body reader sends 100 Continue once access is granted; without this listener Node would send it at once.
-  server.on(
-    'checkContinue',
-    (request: Request, response: Parameters<ReturnType<typeof app.getHttpAdapter>['reply']>[0]) => {
-      server.emit('request', request, response);
-    },
-  );
+  server.on('checkContinue', (request, response) => {
+    server.emit('request', request, response);
+  });
 }
 
 function armFault(setting: string | undefined): void {

@@ -77,8 +77,8 @@ export class V1UpdateRepoBody {
     return {
       ...(body.description !== undefined && { description: body.description }),
       ...(body.visibility !== undefined && { visibility: body.visibility }),
-      ...(body.default_branch != null && { defaultBranch: body.default_branch }),
-      ...(body.is_template != null && { isTemplate: body.is_template }),
+      ...(body.default_branch !== undefined && body.default_branch !== null && { defaultBranch: body.default_branch }),
+      ...(body.is_template !== undefined && body.is_template !== null && { isTemplate: body.is_template }),
     };
   }
 }
