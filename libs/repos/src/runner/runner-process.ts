@@ -15,7 +15,7 @@ export interface RunnerProcessOptions {
   readonly bench?: boolean;
   /** Folders where git is looked for (a PATH); by default the system's usual ones. */
   readonly searchPath?: string;
-  /** Arms a fault point (`name:nth`) in the runner, for crash tests. */
+  /** Arms a fault point (`name:nth`) in the first runner started, for crash tests. */
   readonly fault?: string;
 }
 
@@ -109,7 +109,8 @@ export class RunnerProcess implements RunnerEndpoint {
     const args = [`--max-old-space-size=${HEAP_MEGABYTES}`, compiledEntry('apps/runner/src/main.js')];
     args.push('--socket', socket, '--root', root);
     if (bench) args.push('--bench');
-    if (fault !== undefined) args.push('--fault', fault);
+    // The restarted runner is sound: a crash test wants one crash.
+    if (fault !== undefined && this.incarnation === 1) args.push('--fault', fault);
     const child = spawn(process.execPath, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
       cwd: '/',
