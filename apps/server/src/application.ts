@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
+import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
@@ -28,7 +29,7 @@ export async function createApplication(config: AppConfig): Promise<NestExpressA
     routeConflictPolicy: { duplicate: 'error', shadow: 'off' },
     routeResolutionStrategy: 'specificity',
   });
-  app.useLogger(app.get(PinoLogger));
+  app.useLogger(quietly(app.get(PinoLogger)));
   installMiddleware(app, config);
   app.use(measureRequests(app.get(Metrics)));
   app.use(resolveRepoAddress);
@@ -45,6 +46,22 @@ export async function drain(app: NestExpressApplication, config: AppConfig): Pro
   server.closeIdleConnections();
   await app.close();
   clearTimeout(deadline);
+}
+
+const CHATTER = new Set(['InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestFactory', 'NestApplication']);
+
+/** The server's log without the framework's line per module and route; its warnings and errors stay. */
+function quietly(log: PinoLogger): LoggerService {
+  return {
+    log: (message: unknown, ...rest: unknown[]) => {
+      if (!CHATTER.has(String(rest.at(-1)))) log.log(message, ...(rest as []));
+    },
+    error: log.error.bind(log),
+    warn: log.warn.bind(log),
+    debug: log.debug.bind(log),
+    verbose: log.verbose.bind(log),
+    fatal: log.fatal.bind(log),
+  };
 }
 
 /** Swagger UI at /api/docs; ReDoc and the JSON are served by DocsController. */
