@@ -195,18 +195,18 @@ describe('blobs', () => {
   it('keeps serving a blob whose bytes were handed over before', async () => {
     const oid = blobAt('large.bin');
     const first = await store.readBlob(dir, oid);
-    expect(await store.readBlob(dir, oid)).toEqual(first);
-    expect(await store.readBlob(dir, oid)).toEqual(first);
+    expect(first).toHaveLength(300_000);
+    for (let i = 0; i < 2; i += 1) expect((await store.readBlob(dir, oid)).equals(first)).toBe(true);
   });
 
   it.each([
-    ['text', Buffer.from('plain\n'), 'utf-8'],
-    ['nothing', Buffer.alloc(0), 'utf-8'],
-    ['a byte order mark', Buffer.from('\ufeffmarked'), 'utf-8'],
-    ['a NUL among the first 8,192 bytes', Buffer.concat([Buffer.alloc(8191, 'a'), Buffer.from([0])]), 'base64'],
-    ['a NUL after them', Buffer.concat([Buffer.alloc(8192, 'a'), Buffer.from([0])]), 'utf-8'],
-    ['bytes that are not UTF-8', Buffer.from('caf\xe9', 'latin1'), 'base64'],
-  ])('shows %s as %s', async (_, content, encoding) => {
+    ['text', 'utf-8', Buffer.from('plain\n')],
+    ['nothing', 'utf-8', Buffer.alloc(0)],
+    ['a byte order mark', 'utf-8', Buffer.from('\ufeffmarked')],
+    ['a NUL among the first 8,192 bytes', 'base64', Buffer.concat([Buffer.alloc(8191, 'a'), Buffer.from([0])])],
+    ['a NUL after them', 'utf-8', Buffer.concat([Buffer.alloc(8192, 'a'), Buffer.from([0])])],
+    ['bytes that are not UTF-8', 'base64', Buffer.from('caf\xe9', 'latin1')],
+  ])('shows %s as %s', async (_, encoding, content) => {
     const text = await store.readBlobText(dir, write(content));
     expect(text).toMatchObject({ encoding, size: content.length });
     expect(Buffer.from(text.content, text.encoding === 'utf-8' ? 'utf8' : 'base64')).toEqual(content);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PackWriter } from './pack-writer.js';
 import { StoreCache } from './store-cache.js';
 import { git, gitText, Random, scratchFolder } from './testing/git.js';
 import { createSampleRepository, objectsByGit } from './testing/sample-repository.js';
@@ -37,7 +38,7 @@ function packs(dir: string): string[] {
 function expectEqualToGit(dir: string): void {
   const store = stores.open(dir);
   const expected = objectsByGit(dir);
-  expect(expected.size).toBeGreaterThan(5000);
+  expect(expected.size).toBeGreaterThan(500);
   const wrong: string[] = [];
   for (const [oid, { type, data }] of expected) {
     const info = store.info(oid);
@@ -83,6 +84,7 @@ describe('reading objects', () => {
       const path = join(dir, 'objects/pack/pack-large.pack');
       writeFileSync(path, pack);
       git(dir, ['index-pack', '--index-version=2,0x100', path]);
+      expect(readFileSync(path.replace('.pack', '.idx')).length).toBeGreaterThan(1072 + 28 * 500 + 8 * 400);
     });
     expectEqualToGit(dir);
   });
@@ -99,18 +101,18 @@ describe('reading objects', () => {
     const child = join(scratch.path, 'child.git');
     git(child, ['init', '-q', '--bare', child]);
     writeFileSync(join(child, 'objects/info/alternates'), `${join(dir, 'objects')}\n`);
-    const commits = gitText(dir, ['rev-list', 'main']).split('\n');
+    const held = stores.open(child);
     for (let i = 0; i < 200; i += 1) {
-      const blob = gitText(child, ['hash-object', '-w', '--stdin'], `blob ${i}`);
-      const packed = `${blob}\n${commits[i % commits.length]}\n`;
-      git(child, ['pack-objects', '-q', join(child, 'objects/pack/pack')], packed);
-      if (i % 50 !== 0) rmSync(join(child, 'objects', blob.slice(0, 2), blob.slice(2)));
+      const pack = new PackWriter(held.objectsDir, held);
+      pack.add('blob', Buffer.from(`blob ${i}`));
+      pack.write();
+      if (i % 50 === 0) git(child, ['hash-object', '-w', '--stdin'], `loose ${i}`);
     }
     expect(packs(child)).toHaveLength(200);
     expectEqualToGit(child);
   });
 
-  it('reads uncompressed packs and packs with tiny windows', () => {
+  it('reads packs whose objects are stored uncompressed', () => {
     const dir = copy();
     git(dir, ['-c', 'pack.compression=0', 'repack', '-adFq']);
     expectEqualToGit(dir);
@@ -137,7 +139,7 @@ describe('reading objects', () => {
     for (let i = 0; i < 5; i += 1) {
       git(dir, ['repack', '-adfq', `--depth=${5 + i}`, `--window=${5 + i}`]);
       // Blobs are never cached by the store, so each of these reads the new packs.
-      for (let at = i; at < oids.length; at += 97) expect(store.find(oids[at] as string)).not.toBeNull();
+      for (let at = i; at < oids.length; at += 7) expect(store.find(oids[at] as string)).not.toBeNull();
     }
   });
 
@@ -154,7 +156,7 @@ describe('reading objects', () => {
     const store = stores.open(dir);
     const oids = [...objectsByGit(dir).keys()];
     for (let length = 4; length <= 9; length += 1) {
-      for (let at = length; at < oids.length; at += 211) {
+      for (let at = length; at < oids.length; at += 31) {
         const prefix = (oids[at] as string).slice(0, length);
         const matching = oids.filter((oid) => oid.startsWith(prefix));
         expect(store.resolvePrefix(prefix)).toBe(matching.length === 1 ? matching[0] : 'ambiguous');
@@ -183,11 +185,10 @@ describe('reading objects', () => {
   it('keeps the number of open files bounded over many packs and repositories', () => {
     const small = new StoreCache({ stores: 3, files: 8, objectBytes: 1 << 20, baseBytes: 1 << 20 });
     const dirs = [copy(), copy(), copy(), copy(), copy()];
-    for (let i = 0; i < 40; i += 1) {
+    for (let i = 0; i < 20; i += 1) {
       const dir = dirs[i % dirs.length] as string;
       const blob = gitText(dir, ['hash-object', '-w', '--stdin'], `file ${i}`);
       git(dir, ['pack-objects', '-q', join(dir, 'objects/pack/pack')], `${blob}\n`);
-      expect(existsSync(join(dir, 'objects/pack'))).toBe(true);
       git(dir, ['prune-packed', '-q']);
       expect(small.open(dir).find(blob)?.data.toString()).toBe(`file ${i}`);
       expect(small.openFiles).toBeLessThanOrEqual(8);

@@ -50,7 +50,8 @@ function addOddities(
   file('100644', 'empty', Buffer.alloc(0));
   file('100644', 'large.bin', random.bytes(300_000));
   say(`M 160000 ${'12'.repeat(20)} module`);
-  for (let i = 0; i < 5000; i += 1) say(`M 100644 inline flat/file-${i}.txt\ndata 4\n${String(i).padStart(4, '0')}`);
+  for (let i = 0; i < 5000; i += 1)
+    say(`M 100644 inline flat/file-${i}.txt\ndata 4\n${String(i % 300).padStart(4, '0')}`);
 }
 
 /** Every object git knows, by id. */
