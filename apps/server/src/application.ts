@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
-import type { LoggerService } from '@nestjs/common';
+import { Logger, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Logger as PinoLogger } from 'nestjs-pino';
-import { armFaultPoint, FAULT_POINTS, type FaultPoint } from '#kernel';
-import { type AppConfig, ConfigError, Health, installMiddleware, measureRequests, Metrics } from '#platform';
+import { armFaultPoint, DomainError, FAULT_POINTS, type FaultPoint } from '#kernel';
+import { type AppConfig, ConfigError, Health, installMiddleware, measureRequests, Metrics, sendError } from '#platform';
 import { resolveRepoAddress } from '#repos';
 import { AppModule } from './app.module.js';
 import { DOCS_POLICY, OpenApiDocument } from './openapi/docs.controller.js';
@@ -32,6 +32,7 @@ export async function createApplication(config: AppConfig): Promise<NestExpressA
   app.useLogger(quietly(app.get(PinoLogger)));
   installMiddleware(app, config);
   app.use(measureRequests(app.get(Metrics)));
+  if (config.APP_MODE === 'worker') app.use(operationsOnly);
   app.use(resolveRepoAddress);
   tuneServer(app.getHttpServer() as Server);
   serveDocs(app);
@@ -46,6 +47,14 @@ export async function drain(app: NestExpressApplication, config: AppConfig): Pro
   server.closeIdleConnections();
   await app.close();
   clearTimeout(deadline);
+}
+
+const OPERATIONS_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics']);
+
+/** A process that only runs jobs still answers probes and scrapes. */
+function operationsOnly(request: Request, response: Response, next: () => void): void {
+  if (OPERATIONS_PATHS.has(request.path)) return next();
+  sendError(new DomainError('unavailable', 'This process runs jobs only'), request, response, new Logger('Errors'));
 }
 
 const CHATTER = new Set(['InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestFactory', 'NestApplication']);

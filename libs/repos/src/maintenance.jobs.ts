@@ -1,6 +1,7 @@
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job, Queue } from 'bullmq';
+import { AppConfig } from '#platform';
 import { GitRunner } from './runner/git-runner.js';
 import { RefProjector } from './ref-projector.js';
 import type { Repo } from './repo.js';
@@ -31,8 +32,8 @@ export class MaintenanceQueue {
 }
 
 /** Rolls a repository's packs up (git-engine §6) and removes what crashed pushes left. Idempotent. */
-@Processor(MAINTENANCE_QUEUE, { concurrency: 1 })
-export class MaintenanceJobs extends WorkerHost {
+@Processor(MAINTENANCE_QUEUE, { concurrency: 1, autorun: false })
+export class MaintenanceJobs extends WorkerHost implements OnApplicationBootstrap {
   private readonly log = new Logger(MaintenanceJobs.name);
 
   constructor(
@@ -40,8 +41,14 @@ export class MaintenanceJobs extends WorkerHost {
     private readonly storage: RepoStorage,
     private readonly projector: RefProjector,
     private readonly runner: GitRunner,
+    private readonly config: AppConfig,
   ) {
     super();
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.config.APP_MODE === 'api') return;
+    this.worker.run().catch((error: unknown) => this.log.error({ msg: 'the job worker stopped', err: error }));
   }
 
   async process(job: Job<MaintainRepo>): Promise<void> {
