@@ -8,11 +8,15 @@ import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { Events } from './events/events.js';
 import { HealthModule } from './health/health.module.js';
+import { BodyReader } from './http/body-reader.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
 import { DialectFilter } from './http/dialect.filter.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { RateLimits } from './limits/rate-limits.js';
+import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
+import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
+import { IdempotencySweeper } from './idempotency/idempotency-sweeper.js';
 import { Idempotency } from './idempotency/idempotency.js';
 import { Usage } from './usage/usage.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
@@ -38,12 +42,16 @@ export class PlatformModule {
         Audit,
         RateLimits,
         Idempotency,
+        IdempotencyRepository,
+        IdempotencySweeper,
+        BodyReader,
         Usage,
         { provide: APP_FILTER, useClass: DialectFilter },
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
-      exports: [Clock, Events, Audit, RateLimits, Idempotency, Usage],
+      exports: [Clock, Events, Audit, RateLimits, BodyReader, Idempotency, Usage],
     };
   }
 }

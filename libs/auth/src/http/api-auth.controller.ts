@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nest
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AccountsService, UsersService } from '#accounts';
-import { Caller, type Principal, Public, RateLimits, UserOnly, VERSION } from '#platform';
+import { Caller, HoldsSecret, type Principal, Public, RateLimits, UserOnly, VERSION } from '#platform';
 import { KeysService } from '../keys/keys.service.js';
 import { SignupService } from '../signup.service.js';
 import { ApiCreateKeyBody, ApiKey, ApiMe, ApiMintedKey, ApiSignedUp, ApiSignupBody } from './api-auth.dto.js';
@@ -42,6 +42,7 @@ export class ApiAuthController {
   /** A further key. `scopes: []` makes a key that can do nothing. */
   @Post('auth/keys')
   @UserOnly()
+  @HoldsSecret()
   @ApiOperation({ operationId: 'createKey', summary: 'Create a key' })
   @ApiCreatedResponse({ type: ApiMintedKey })
   async createKey(@Caller() caller: Principal, @Body() body: ApiCreateKeyBody): Promise<ApiMintedKey> {

@@ -1,13 +1,21 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
+import { IdempotencyGuard } from '../idempotency/idempotency.guard.js';
 import { AccessGuard } from './access.guard.js';
 import { RouteTable } from './route-table.js';
 
-/** Installs the global AccessGuard and the boot check. The auth lib provides the Authenticator. */
+/**
+ * Installs the global guards, in this order, and the boot check: who calls, then which Idempotency-Key the request
+ * holds. The auth lib provides the Authenticator.
+ */
 @Global()
 @Module({
   imports: [DiscoveryModule],
-  providers: [RouteTable, { provide: APP_GUARD, useClass: AccessGuard }],
+  providers: [
+    RouteTable,
+    { provide: APP_GUARD, useClass: AccessGuard },
+    { provide: APP_GUARD, useClass: IdempotencyGuard },
+  ],
   exports: [RouteTable],
 })
 export class AccessModule {}

@@ -1,19 +1,36 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { DomainError, ERROR_STATUS, type ErrorCode } from '#kernel';
+import { Idempotency } from '../idempotency/idempotency.js';
 import { dialectOf } from './dialects.js';
+import { ReplayedAnswer } from './replayed-answer.js';
 import { currentContext } from './request-context.js';
 import { refuseRestOfBody } from './request-body.js';
 
 /** Turns every failure into the envelope of the surface it happened on. Anything unexpected is a logged 500. */
 @Catch()
+@Injectable()
 export class DialectFilter implements ExceptionFilter {
   private readonly log = new Logger('Errors');
 
+  constructor(private readonly idempotency: Idempotency) {}
+
   catch(exception: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    sendError(exception, http.getRequest<Request>(), http.getResponse<Response>(), this.log);
+    const response = http.getResponse<Response>();
+    if (exception instanceof ReplayedAnswer) return sendReplay(exception, response);
+    const answer = (): void => sendError(exception, http.getRequest<Request>(), response, this.log);
+    const claim = currentContext()?.claim;
+    // The key is free again before the client can read the answer and retry.
+    if (claim) void this.idempotency.drop(claim).then(answer);
+    else answer();
   }
+}
+
+function sendReplay({ status, body }: ReplayedAnswer, response: Response): void {
+  response.status(status).setHeader('Idempotency-Replayed', 'true');
+  if (body) response.type('application/json');
+  response.end(body ?? undefined);
 }
 
 /** Shared with middleware, which fails before Nest's own filters can see it. */

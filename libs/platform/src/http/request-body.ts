@@ -11,9 +11,9 @@ export function hasBody(request: IncomingMessage): boolean {
 
 /**
  * The whole body, inflated, in one buffer. Refused by its announced length before a byte is read, and while reading
- * as soon as it passes `limit` (bytes, after inflation).
+ * as soon as it passes `limit` (bytes, after inflation). `onChunk` sees the bytes as they arrive.
  */
-export async function readBody(request: Request, limit: number): Promise<Buffer> {
+export async function readBody(request: Request, limit: number, onChunk?: (chunk: Buffer) => void): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw bodyTooLarge(limit);
   const chunks: Buffer[] = [];
   let size = 0;
@@ -21,6 +21,7 @@ export async function readBody(request: Request, limit: number): Promise<Buffer>
     for await (const chunk of bodyStream(request) as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > limit) throw bodyTooLarge(limit);
+      onChunk?.(chunk);
       chunks.push(chunk);
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IdempotencyClaim } from '../idempotency/claim.js';
 
 /** Facts of the request (or job) in progress; travels with its asynchronous work. */
 export interface RequestContext {
@@ -8,6 +9,8 @@ export interface RequestContext {
   readonly address: string | null;
   /** Database statements issued so far on behalf of this request. */
   queries: number;
+  /** Set while the request holds its Idempotency-Key. */
+  claim?: IdempotencyClaim;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
