@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { SCOPES, VERSION } from '#platform';
+import { describeIdempotency, SCOPES, VERSION } from '#platform';
 import { describeErrors } from './errors.js';
 import { addNamespaceForms, nameWildcards } from './repo-paths.js';
 
@@ -29,7 +29,7 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
     .addExtension('x-scopes', SCOPES)
     .build();
   const document = SwaggerModule.createDocument(app, settings, { operationIdFactory: (_, method) => method });
-  return uniqueIds(sorted(addNamespaceForms(nameWildcards(describeErrors(document)))));
+  return uniqueIds(sorted(addNamespaceForms(nameWildcards(describeErrors(describeIdempotency(document))))));
 }
 
 /** Paths and schemas in alphabetical order: the committed file must not depend on the order of imports. */

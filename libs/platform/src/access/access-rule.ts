@@ -15,12 +15,14 @@ export type AccessRule =
   | { readonly kind: 'scopes'; readonly scopes: readonly Scope[]; readonly anonymous: boolean };
 
 export const ACCESS_RULE = 'roundhouse:access-rule';
+/** OpenAPI's list of the scopes a route demands; `*` is an unrestricted user key. */
+export const REQUIRED_SCOPES = 'x-required-scopes';
 
 const CREDENTIALS = ['apiKey', 'bearer', 'pinnedSession'] as const;
 
 function demand(rule: AccessRule, scopes: readonly string[]): MethodDecorator & ClassDecorator {
   const security = rule.kind === 'public' ? [] : CREDENTIALS.map((name) => ApiSecurity(name));
-  return applyDecorators(SetMetadata(ACCESS_RULE, rule), ApiExtension('x-required-scopes', scopes), ...security);
+  return applyDecorators(SetMetadata(ACCESS_RULE, rule), ApiExtension(REQUIRED_SCOPES, scopes), ...security);
 }
 
 /** No credential needed. */

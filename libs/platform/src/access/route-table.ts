@@ -1,15 +1,12 @@
 import { Injectable, type OnApplicationBootstrap, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
-import { honoursIdempotencyKey } from '../idempotency/idempotent-routes.js';
 import { ACCESS_RULE, type AccessRule, describeRule } from './access-rule.js';
 
 export interface Route {
   readonly method: string;
   readonly path: string;
   readonly rule: AccessRule | undefined;
-  /** True when it honours an Idempotency-Key. */
-  readonly isIdempotent: boolean;
   /** Class and method, for messages. */
   readonly handler: string;
 }
@@ -58,7 +55,6 @@ export class RouteTable implements OnApplicationBootstrap {
           method: RequestMethod[method],
           path: joinPath(prefix, tail),
           rule,
-          isIdempotent: honoursIdempotencyKey(this.reflector, RequestMethod[method], [handler, controller]),
           handler: `${controller.name}.${name}`,
         })),
       );

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Injectable, SetMetadata } from '@nestjs/common';
+import { applyDecorators, Injectable, SetMetadata } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AppConfig } from '../config/app-config.js';
 import { hasBody, readBody } from './request-body.js';
@@ -12,11 +13,14 @@ export interface BodyRule {
 }
 
 export const BODY_RULE = 'roundhouse:body-rule';
+/** OpenAPI's mark of a route whose body has no end that could be waited for. */
+export const STREAMED_BODY = 'x-streamed-body';
 const DEFAULT_LIMIT = 1_048_576;
 const DEFAULT_RULE: BodyRule = { form: 'json' };
 
 /** The handler reads the raw request itself. */
-export const StreamBody = (): MethodDecorator => SetMetadata(BODY_RULE, { form: 'stream' } satisfies BodyRule);
+export const StreamBody = (): MethodDecorator =>
+  applyDecorators(SetMetadata(BODY_RULE, { form: 'stream' } satisfies BodyRule), ApiExtension(STREAMED_BODY, true));
 
 /** `request.body` is the unparsed Buffer; it is parsed elsewhere (a worker), within `limit` bytes. */
 export const BufferBody = (limit: (config: AppConfig) => number): MethodDecorator =>

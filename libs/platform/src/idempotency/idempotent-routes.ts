@@ -26,21 +26,18 @@ export function holdsSecret(reflector: Reflector, handler: Handler): boolean {
   return reflector.get<boolean | undefined>(HOLDS_SECRET, handler) === true;
 }
 
-/**
- * True for routes that honour an Idempotency-Key: they change something on behalf of an identified caller. A POST that
- * needs nothing but read scopes changes nothing, and a streamed body cannot be compared.
- */
-export function isIdempotentRoute(
-  method: string,
-  rule: AccessRule | undefined,
-  body: Pick<BodyRule, 'form'> | undefined,
-): boolean {
-  if (!rule || rule.kind === 'public' || body?.form === 'stream' || !MUTATING.has(method)) return false;
-  return rule.kind !== 'scopes' || rule.scopes.some((scope) => !scope.endsWith(':read'));
+/** A POST that needs nothing but read scopes changes nothing. */
+export function isMutating(method: string, scopes: readonly string[]): boolean {
+  return MUTATING.has(method) && (scopes.length === 0 || scopes.some((scope) => !scope.endsWith(':read')));
 }
 
-/** As `isIdempotentRoute`, for a handler with its decorators. */
+/**
+ * True for routes that honour an Idempotency-Key: they change something on behalf of an identified caller, and their
+ * body can be compared, which a streamed one cannot.
+ */
 export function honoursIdempotencyKey(reflector: Reflector, method: string, targets: [Handler, Handler]): boolean {
   const rule = reflector.getAllAndOverride<AccessRule | undefined>(ACCESS_RULE, targets);
-  return isIdempotentRoute(method, rule, reflector.get<BodyRule | undefined>(BODY_RULE, targets[0]));
+  const body = reflector.get<BodyRule | undefined>(BODY_RULE, targets[0]);
+  if (!rule || rule.kind === 'public' || body?.form === 'stream') return false;
+  return isMutating(method, rule.kind === 'scopes' ? rule.scopes : []);
 }

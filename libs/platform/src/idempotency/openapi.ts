@@ -1,25 +1,34 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import type { Route } from '../access/route-table.js';
-import { IDEMPOTENCY_HEADER, MAX_KEY_LENGTH } from './idempotent-routes.js';
+import { REQUIRED_SCOPES } from '../access/access-rule.js';
+import { STREAMED_BODY } from '../http/body-reader.js';
+import { IDEMPOTENCY_HEADER, isMutating, MAX_KEY_LENGTH } from './idempotent-routes.js';
 
-/** Adds the optional header to every operation of the document whose route honours it. */
-export function describeIdempotency(document: OpenAPIObject, routes: readonly Route[]): void {
-  for (const route of routes.filter(({ isIdempotent }) => isIdempotent)) {
-    const path = route.path.replace(/[:*](\w+)/g, '{$1}');
-    const method = route.method.toLowerCase() as 'post' | 'put' | 'patch' | 'delete';
-    const operation = document.paths[path]?.[method];
-    if (!operation || operation.parameters?.some((known) => 'name' in known && known.name === IDEMPOTENCY_HEADER)) {
-      continue;
+interface Operation {
+  parameters?: unknown[];
+  readonly security?: readonly unknown[];
+  readonly [REQUIRED_SCOPES]?: readonly string[];
+  readonly [STREAMED_BODY]?: boolean;
+}
+
+const HEADER = {
+  name: IDEMPOTENCY_HEADER,
+  in: 'header',
+  required: false,
+  description: 'Repeats of the same request with the same key have one effect and one answer, for 24 hours',
+  schema: { type: 'string', minLength: 1, maxLength: MAX_KEY_LENGTH },
+};
+
+/** Adds the optional header to every operation whose route honours it (see `honoursIdempotencyKey`). */
+export function describeIdempotency(document: OpenAPIObject): OpenAPIObject {
+  for (const item of Object.values(document.paths)) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      if (honoursKey(method, operation)) operation.parameters = [...(operation.parameters ?? []), HEADER];
     }
-    operation.parameters = [
-      ...(operation.parameters ?? []),
-      {
-        name: IDEMPOTENCY_HEADER,
-        in: 'header',
-        required: false,
-        description: 'Repeats of the same request with the same key have one effect and one answer, for 24 hours.',
-        schema: { type: 'string', minLength: 1, maxLength: MAX_KEY_LENGTH },
-      },
-    ];
   }
+  return document;
+}
+
+function honoursKey(method: string, operation: Operation): boolean {
+  const isOpen = (operation.security ?? []).length === 0;
+  return !isOpen && !operation[STREAMED_BODY] && isMutating(method.toUpperCase(), operation[REQUIRED_SCOPES] ?? []);
 }
