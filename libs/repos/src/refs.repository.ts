@@ -55,10 +55,21 @@ export class RefsRepository {
     return Number(row?.count ?? 0);
   }
 
-  /** Takes the repository's row until the transaction ends; false when the repository is gone. */
+  /**
+   * Takes the repository's row until the transaction ends; false when the repository is gone. Not `for update`: that
+   * would hold up the foreign keys of commits to other branches, and one that holds a ref we want would be a deadlock.
+   */
   async lockRepo(repoId: string): Promise<boolean> {
-    const rows = await this.db.query('select 1 from repo where id = $1 for update', [repoId]);
+    const rows = await this.db.query('select 1 from repo where id = $1 for no key update', [repoId]);
     return rows.length > 0;
+  }
+
+  /** Takes the rows of those `names` that exist, in one order for everyone, until the transaction ends. */
+  async lockAll(repoId: string, names: readonly string[]): Promise<void> {
+    await this.db.query('select 1 from ref where repo_id = $1 and name = any($2) order by name for update', [
+      repoId,
+      names,
+    ]);
   }
 
   /** Compare-and-set of one ref inside the open transaction; false when the comparison fails. */

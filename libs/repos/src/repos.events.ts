@@ -6,3 +6,5 @@ export const REPO_DELETED = 'repo.deleted';
 export const COMMIT_CREATED = 'commit.created';
 /** Payload: name, old_sha, new_sha; null for created and deleted. */
 export const REF_CHANGED = 'ref.changed';
+/** Payload: refs (ref, old, new; the first 50), ref_count, pack_bytes. One per accepted push, besides its ref.changed. */
+export const REPO_PUSHED = 'repo.pushed';

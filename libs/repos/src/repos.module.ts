@@ -8,6 +8,11 @@ import { CommitPublisher } from './commit-publisher.js';
 import { CommitWriter } from './commit-request/commit-writer.js';
 import { CommitsService } from './commits.service.js';
 import { FilesService } from './files.service.js';
+import { FetchService } from './git-http/fetch.service.js';
+import { GitReposService } from './git-http/git-repos.service.js';
+import { PushPublisher } from './git-http/push-publisher.js';
+import { PushService } from './git-http/push.service.js';
+import { GitHttpController } from './http/git-http.controller.js';
 import { RepoUrls } from './http/repo-urls.js';
 import { V1CommitsController } from './http/v1-commits.controller.js';
 import { V1FilesController } from './http/v1-files.controller.js';
@@ -58,16 +63,20 @@ const ENGINE: Provider[] = [
     TypeOrmModule.forFeature([RepoEntity]),
     BullModule.registerQueue({ name: MAINTENANCE_QUEUE }),
   ],
-  controllers: [V1ReposController, V1CommitsController, V1RefsController, V1FilesController],
+  controllers: [V1ReposController, V1CommitsController, V1RefsController, V1FilesController, GitHttpController],
   providers: [
     ...ENGINE,
     CommitGroups,
     CommitPublisher,
     CommitsService,
+    FetchService,
     FilesService,
+    GitReposService,
     MaintenanceCounter,
     MaintenanceJobs,
     MaintenanceQueue,
+    PushPublisher,
+    PushService,
     RefProjector,
     RefResolver,
     RefsRepository,

@@ -34,7 +34,7 @@ export class AccessGuard implements CanActivate {
       this.limits.admitAnonymous(request);
       return true;
     }
-    const principal = await this.identify(request);
+    const principal = await this.identify(request, rule);
     if (!principal) {
       if (rule.kind === 'scopes' && rule.anonymous) {
         this.limits.admitAnonymous(request);
@@ -52,12 +52,15 @@ export class AccessGuard implements CanActivate {
     return true;
   }
 
-  private async identify(request: Request): Promise<Principal | null> {
+  private async identify(request: Request, rule: AccessRule): Promise<Principal | null> {
     this.limits.assertNotGuessing(request);
     try {
       return await this.authenticator.authenticate(request);
     } catch (error) {
-      if (error instanceof DomainError && error.code === 'unauthorized') this.limits.recordFailedAuth(request);
+      if (!(error instanceof DomainError) || error.code !== 'unauthorized') throw error;
+      this.limits.recordFailedAuth(request);
+      // A git client sends whatever password it remembers; what is public stays open to it (coregit.md §2.5).
+      if (rule.kind === 'scopes' && rule.anonymous && dialectOf(request).name === 'plain') return null;
       throw error;
     }
   }

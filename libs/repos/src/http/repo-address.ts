@@ -31,9 +31,14 @@ export function resolveRepoAddress(request: Request, response: Response, next: N
   next();
 }
 
+/** The address of the repository a request names, or null when it names none. */
+export function findRepoAddress(request: Request): RepoAddress | null {
+  return addresses.get(request) ?? null;
+}
+
 /** The address of the repository a request names. */
 export function repoAddressOf(request: Request): RepoAddress {
-  const address = addresses.get(request);
+  const address = findRepoAddress(request);
   if (!address) throw new Error(`${request.path} names no repository`);
   return address;
 }

@@ -13,6 +13,7 @@ export interface CheckedCommand extends PushCommand {
 
 export const CONCURRENT_UPDATE = 'concurrent update, retry push';
 export const NON_FAST_FORWARD = 'non-fast-forward';
+export const DEFAULT_BRANCH_KEPT = 'deletion of the default branch prohibited';
 export const ATOMIC_FAILED = 'atomic push failed';
 
 /**
@@ -62,5 +63,5 @@ function refusalOf(
   if (!isValidRefName(ref)) return 'invalid ref name';
   if (kind === null) return 'invalid SHA';
   if ((named.get(ref) ?? 0) > 1) return 'multiple updates of one ref';
-  return kind === 'delete' && ref === defaultBranch ? 'deletion of the default branch prohibited' : null;
+  return kind === 'delete' && ref === defaultBranch ? DEFAULT_BRANCH_KEPT : null;
 }

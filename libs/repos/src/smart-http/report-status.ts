@@ -12,6 +12,9 @@ const BAND_PROGRESS = 2;
 const MOST_IN_BAND = MAX_PKT_DATA - 1;
 const LONGEST_REASON = 300;
 
+/** An empty packet of the report's band, which clients with side-band-64k skip; keeps a long push alive. */
+export const KEEP_ALIVE_PKT = pktLine(Buffer.from([BAND_DATA]));
+
 /** The body that answers a push (contract 15.4), as the client asked for it; empty if it wants no report. */
 export function pushReport(report: PushReport, capabilities: PushCapabilities): Buffer {
   const lines = capabilities.reportStatus ? reportLines(report) : Buffer.alloc(0);

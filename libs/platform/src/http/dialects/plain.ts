@@ -9,9 +9,23 @@ export const plainDialect: Dialect = {
     if (error.code === 'unauthorized') {
       return { status: 401, body: '', headers: { 'WWW-Authenticate': 'Basic realm="Roundhouse"', ...error.headers } };
     }
-    const body = error.code === 'internal' ? `${error.message} (request ${requestId})` : error.message;
-    return { status: error.status, body, headers: error.headers };
+    return { status: error.status, body: textOf(error, requestId), headers: error.headers };
   },
   missingCredential: () => new DomainError('unauthorized', 'Authentication required'),
   malformedJson: () => new DomainError('invalid_input', 'Malformed request'),
 };
+
+/** Texts of coregit.md §2.5 and §15.1 where they differ from what the guard says. */
+function textOf(error: DomainError, requestId: string): string {
+  if (error.code === 'internal') return `${error.message} (request ${requestId})`;
+  if (error.reason === 'insufficient_scope') {
+    const required = error.details['required'];
+    const access = Array.isArray(required) && required.includes('repos:write') ? 'write' : 'read';
+    return `Token does not have ${access} access to this repository`;
+  }
+  return error.code === 'rate_limited' ? lowerFirst(error.message) : error.message;
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
