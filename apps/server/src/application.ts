@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
-import { Logger, type LoggerService } from '@nestjs/common';
+import { type DynamicModule, Logger, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
@@ -17,12 +17,15 @@ import { buildDocument } from './openapi/document.js';
 const KEEP_ALIVE_MS = 75_000;
 const IDLE_MS = 120_000;
 
-/** Builds the application without listening; tests and the OpenAPI writer use it too. */
-export async function createApplication(config: AppConfig): Promise<NestExpressApplication> {
+/** Builds the application without listening. `root` lets the benchmark add a controller to what is shipped. */
+export async function createApplication(
+  config: AppConfig,
+  root: DynamicModule = AppModule.forRoot(config),
+): Promise<NestExpressApplication> {
   config.DATA_DIR = resolve(config.DATA_DIR);
   mkdirSync(config.DATA_DIR, { recursive: true });
   armFault(config.FAULT_POINT);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), {
+  const app = await NestFactory.create<NestExpressApplication>(root, {
     bodyParser: false,
     bufferLogs: true,
     abortOnError: false,

@@ -1,0 +1,58 @@
+// Measures a running server against git, side by side. Options: --only commits,writers … · --pairs N · --profile FOLDER
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, loadavg, release } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { packageRoot } from '#kernel';
+import { Report } from './report.mjs';
+import { measureAccess } from './sections/access.mjs';
+import { measureCommits } from './sections/commits.mjs';
+import { measureDelay } from './sections/delay.mjs';
+import { measureReads } from './sections/reads.mjs';
+import { measureTransport } from './sections/transport.mjs';
+import { measureWriters } from './sections/writers.mjs';
+import { ServerProcess } from './server-process.mjs';
+import { Yardstick } from './yardstick.mjs';
+
+const SECTIONS = {
+  commits: measureCommits,
+  writers: measureWriters,
+  reads: measureReads,
+  transport: measureTransport,
+  access: measureAccess,
+  delay: measureDelay,
+};
+const CONNECTIONS = 16;
+
+const { values: options } = parseArgs({
+  options: { only: { type: 'string' }, pairs: { type: 'string', default: '50' }, profile: { type: 'string' } },
+});
+const wanted = options.only?.split(',') ?? Object.keys(SECTIONS);
+// Not the system's temporary folder, which may lie in memory: syncing is part of what is measured.
+const scratch = join(packageRoot(), '.tmp');
+mkdirSync(scratch, { recursive: true });
+const folder = mkdtempSync(join(scratch, 'bench-'));
+const report = new Report();
+const opened = [];
+try {
+  console.log('Starting a server with its embedded database.');
+  const server = await ServerProcess.start(folder, options.profile);
+  opened.push(server);
+  const yardstick = await Yardstick.start(folder);
+  opened.push(yardstick);
+  const client = await server.signUp(CONNECTIONS);
+  for (const name of wanted) {
+    console.log(`\n${name}`);
+    await SECTIONS[name]({ server, yardstick, client, report, pairs: Number(options.pairs) });
+  }
+  client.close();
+  report.printTable();
+  const results = join(packageRoot(), 'bench/results');
+  mkdirSync(results, { recursive: true });
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), kernel: release() };
+  const facts = { at: new Date().toISOString(), ...machine, arch: arch(), load: loadavg(), rows: report.rows };
+  writeFileSync(join(results, 'latest.json'), `${JSON.stringify(facts, null, 2)}\n`);
+} finally {
+  for (const thing of opened.reverse()) await thing.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
