@@ -149,11 +149,17 @@ function answer(response: ServerResponse, status: number, value: unknown): void 
 function answerError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const failure =
     error instanceof DomainError ? error : new DomainError('internal', 'The git runner failed', { cause: error });
-  if (failure.code === 'internal') process.stderr.write(`git runner: ${request.url}: ${describe(failure)}\n`);
+  // Callers leave when their own callers do; that is not worth a line.
+  if (failure.code === 'internal' && !isCallerGone(error))
+    process.stderr.write(`git runner: ${request.url}: ${describe(failure)}\n`);
   // A broken stream must look broken: the caller may not take half an answer for a whole one.
   request.resume();
   if (response.headersSent || response.destroyed) response.destroy();
   else answer(response, ERROR_STATUS_LINE, { error: toWireError(failure) });
+}
+
+function isCallerGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 function describe(failure: DomainError): string {

@@ -76,8 +76,9 @@ export class GitHttpController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const sent = await streamReply(response, 'application/x-git-upload-pack-result', (signal) =>
-      this.fetches.serve(repo, bodyStream(request), protocolVersion(protocol), signal),
+    const type = 'application/x-git-upload-pack-result';
+    const sent = await streamReply(response, type, bodyStream(request), (body, signal) =>
+      this.fetches.serve(repo, body, protocolVersion(protocol), signal),
     );
     this.usage.count(repo.accountId, 'git_transfer_bytes', sent);
   }
@@ -98,8 +99,8 @@ export class GitHttpController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const body = pushBody(request, this.config.MAX_PUSH_BYTES);
-    await streamReply(response, 'application/x-git-receive-pack-result', (signal) =>
+    const type = 'application/x-git-receive-pack-result';
+    await streamReply(response, type, pushBody(request, this.config.MAX_PUSH_BYTES), (body, signal) =>
       this.pushes.receive(caller, repo, body, signal),
     );
   }

@@ -15,13 +15,14 @@ export function pushBody(request: Request, limit: number): Readable {
 }
 
 /**
- * Streams what `open` gives to the client and answers the number of bytes. The signal fires when the client leaves, so
- * that no git works for nobody; a client that has left is no error.
+ * Streams what `open` makes of `body` to the client and answers the number of bytes. The signal fires when the client
+ * leaves, so that no git works for nobody; a client that has left is no error.
  */
 export async function streamReply(
   response: Response,
   type: string,
-  open: (signal: AbortSignal) => Promise<AsyncIterable<Buffer>>,
+  body: Readable,
+  open: (body: Readable, signal: AbortSignal) => Promise<AsyncIterable<Buffer>>,
 ): Promise<number> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
@@ -33,11 +34,19 @@ export async function streamReply(
     },
   });
   try {
-    const reply = await open(gone.signal);
+    const reply = await open(body, gone.signal);
     response.status(200).setHeader('Content-Type', type).setHeader('Cache-Control', 'no-cache');
     await pipeline(reply, counter, response);
   } catch (error) {
-    if (!gone.signal.aborted) throw error;
+    if (!gone.signal.aborted) throw isInflateError(body.errored) ? invalidEncoding(body.errored) : error;
   }
   return bytes;
+}
+
+function isInflateError(error: NodeJS.ErrnoException | null): boolean {
+  return error?.code?.startsWith('Z_') ?? false;
+}
+
+function invalidEncoding(cause: unknown): DomainError {
+  return new DomainError('invalid_input', 'Invalid gzip body', { cause });
 }

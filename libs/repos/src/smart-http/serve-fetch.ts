@@ -48,11 +48,16 @@ export async function serveFetch(
   );
 }
 
-/** git resolves `deepen-not` against every ref on disk, so a caller who sees some may only name those. */
-function hiddenDeepenNot(request: FetchRequest, { listing, limited }: FetchScope): string | null {
-  if (!limited) return null;
-  const visible = new Set(listing.refs.flatMap(({ name }) => [name, name.replace(/^refs\/(heads|tags)\//, '')]));
+/** git resolves `deepen-not` against every ref on disk, the server's own included; a caller may name those it sees. */
+function hiddenDeepenNot(request: FetchRequest, { listing }: FetchScope): string | null {
+  if (request.deepenNot.length === 0) return null;
+  const visible = new Set(['HEAD', ...listing.refs.flatMap(({ name }) => spellings(name))]);
   return request.deepenNot.find((name) => !visible.has(name)) ?? null;
+}
+
+/** How a ref may be named: in full, without `refs/`, and by its short name. */
+function spellings(name: string): string[] {
+  return [name, name.replace(/^refs\//, ''), name.replace(/^refs\/(heads|tags)\//, '')];
 }
 
 function oneChunk(bytes: Buffer): Readable {
