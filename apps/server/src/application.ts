@@ -8,7 +8,16 @@ import { SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Logger as PinoLogger } from 'nestjs-pino';
 import { armFaultPoint, DomainError, FAULT_POINTS, type FaultPoint } from '#kernel';
-import { type AppConfig, ConfigError, Health, installMiddleware, measureRequests, Metrics, sendError } from '#platform';
+import {
+  type AppConfig,
+  ConfigError,
+  createHttpAdapter,
+  Health,
+  installMiddleware,
+  measureRequests,
+  Metrics,
+  sendError,
+} from '#platform';
 import { resolveRepoAddress } from '#repos';
 import { AppModule } from './app.module.js';
 import { DOCS_POLICY, OpenApiDocument } from './openapi/docs.controller.js';
@@ -16,6 +25,8 @@ import { buildDocument } from './openapi/document.js';
 
 const KEEP_ALIVE_MS = 75_000;
 const IDLE_MS = 120_000;
+/** How often a draining server hangs up on clients that keep a connection open without asking anything. */
+const IDLE_CHECK_MS = 50;
 
 /** Builds the application without listening. `root` lets the benchmark add a controller to what is shipped. */
 export async function createApplication(
@@ -25,7 +36,7 @@ export async function createApplication(
   config.DATA_DIR = resolve(config.DATA_DIR);
   mkdirSync(config.DATA_DIR, { recursive: true });
   armFault(config.FAULT_POINT);
-  const app = await NestFactory.create<NestExpressApplication>(root, {
+  const app = await NestFactory.create<NestExpressApplication>(root, createHttpAdapter(), {
     bodyParser: false,
     bufferLogs: true,
     abortOnError: false,
@@ -47,9 +58,12 @@ export async function drain(app: NestExpressApplication, config: AppConfig): Pro
   app.get(Health).drain();
   const server = app.getHttpServer() as Server;
   const deadline = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_SECONDS * 1000);
-  server.closeIdleConnections();
-  await app.close();
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  // Before anything is closed: what the last requests counted and enqueued must find its way out.
+  await new Promise((closed) => server.close(closed));
+  clearInterval(idle);
   clearTimeout(deadline);
+  await app.close();
 }
 
 const OPERATIONS_PATHS = new Set(['/health', '/livez', '/readyz', '/metrics']);

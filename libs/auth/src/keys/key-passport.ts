@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import passport from 'passport';
 import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
 import { DomainError } from '#kernel';
-import type { Principal } from '#platform';
+import { basicPassword, type Principal } from '#platform';
 import { Principals } from './principals.js';
 
 type Done = (error: Error | null, principal?: Principal | false) => void;
@@ -14,6 +14,8 @@ const PLACES = [
   { name: 'bearer', header: 'authorization', prefix: 'Bearer ', decode: (value: string) => value.trim() },
   { name: 'basic', header: 'authorization', prefix: 'Basic ', decode: basicPassword },
 ] as const;
+
+const SCHEMES: Readonly<Record<string, string>> = { bearer: 'Bearer ', basic: 'Basic ' };
 
 /** Passport with one header-key strategy per place a credential may stand (DESIGN §3). */
 @Injectable()
@@ -38,10 +40,8 @@ export class KeyPassport {
    * @throws DomainError `unauthorized`
    */
   async authenticate(request: Request, response: Response): Promise<Principal | null> {
-    const headers = normalise(request.headers);
     let found: Principal | null = null;
-    for (const { name, header, prefix } of PLACES) {
-      if (!headers[header]?.startsWith(prefix)) continue;
+    for (const { name, headers } of presented(request)) {
       const principal = await this.run(name, headers, response);
       if (found && found.keyId !== principal.keyId)
         throw new DomainError('unauthorized', 'The two credentials disagree');
@@ -65,19 +65,17 @@ export class KeyPassport {
   }
 }
 
-function normalise(headers: Request['headers']): Record<string, string> {
-  const key = headers['x-api-key'];
-  const authorization = headers.authorization?.replace(/^(bearer|basic)\s+/i, (_, scheme: string) =>
-    scheme.toLowerCase() === 'basic' ? 'Basic ' : 'Bearer ',
-  );
-  return {
-    ...(typeof key === 'string' && key !== '' && { 'x-api-key': key }),
-    ...(authorization && { authorization }),
-  };
+interface Presented {
+  readonly name: string;
+  readonly headers: Record<string, string>;
 }
 
-/** The password of a Basic credential; git sends the key there and the user name does not matter. */
-function basicPassword(encoded: string): string {
-  const decoded = Buffer.from(encoded.trim(), 'base64').toString('utf8');
-  return decoded.slice(decoded.indexOf(':') + 1);
+/** Every credential on its own. Node joins or drops repeated headers in `headers`, which would hide the second one. */
+function presented(request: Request): Presented[] {
+  return PLACES.flatMap(({ name, header, prefix }) =>
+    (request.headersDistinct[header] ?? [])
+      .map((value) => value.replace(/^(bearer|basic)\s+/i, (_, scheme: string) => SCHEMES[scheme.toLowerCase()] ?? ''))
+      .filter((value) => value !== '' && value.startsWith(prefix))
+      .map((value) => ({ name, headers: { [header]: value } })),
+  );
 }

@@ -14,6 +14,8 @@ export interface Route {
 /** All routes of the process with their access rules. Boot fails when one declares none. */
 @Injectable()
 export class RouteTable implements OnApplicationBootstrap {
+  private patterns: { readonly method: string; readonly pattern: RegExp }[] | undefined;
+
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
@@ -41,6 +43,13 @@ export class RouteTable implements OnApplicationBootstrap {
       .sort();
   }
 
+  /** The methods that a concrete path answers, sorted; empty when no route has it. */
+  methodsOf(path: string): string[] {
+    this.patterns ??= this.routes().map((route) => ({ method: route.method, pattern: patternOf(route.path) }));
+    const methods = this.patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
+    return [...new Set(methods)].sort();
+  }
+
   private routesOf(controller: new () => object, instance: object): Route[] {
     const prototype = Object.getPrototypeOf(instance) as Record<string, unknown>;
     return this.scanner.getAllMethodNames(prototype).flatMap((name) => {
@@ -64,6 +73,14 @@ export class RouteTable implements OnApplicationBootstrap {
 
 function asList(path: unknown): string[] {
   return Array.isArray(path) ? (path as string[]) : [typeof path === 'string' ? path : ''];
+}
+
+function patternOf(path: string): RegExp {
+  const segments = path
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:\w+/g, '[^/]+')
+    .replace(/\*\w+/g, '.+');
+  return new RegExp(`^${segments}$`);
 }
 
 function joinPath(...parts: string[]): string {

@@ -1,7 +1,17 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable, Logger } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  Catch,
+  type ExceptionFilter,
+  HttpException,
+  Injectable,
+  Logger,
+  NotFoundException,
+} from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { DomainError, ERROR_STATUS, type ErrorCode } from '#kernel';
+import { RouteTable } from '../access/route-table.js';
 import { Idempotency } from '../idempotency/idempotency.js';
+import { RateLimits } from '../limits/rate-limits.js';
 import { dialectOf } from './dialects.js';
 import { ReplayedAnswer } from './replayed-answer.js';
 import { currentContext } from './request-context.js';
@@ -13,17 +23,32 @@ import { refuseRestOfBody } from './request-body.js';
 export class DialectFilter implements ExceptionFilter {
   private readonly log = new Logger('Errors');
 
-  constructor(private readonly idempotency: Idempotency) {}
+  constructor(
+    private readonly idempotency: Idempotency,
+    private readonly limits: RateLimits,
+    private readonly routes: RouteTable,
+  ) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
-    const http = host.switchToHttp();
-    const response = http.getResponse<Response>();
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
     if (exception instanceof ReplayedAnswer) return sendReplay(exception, response);
-    const answer = (): void => sendError(exception, http.getRequest<Request>(), response, this.log);
+    const failure = exception instanceof NotFoundException ? this.unknownRoute(request) : exception;
+    const answer = (): void => sendError(failure, request, response, this.log);
     const claim = currentContext()?.claim;
     // The key is free again before the client can read the answer and retry.
     if (claim) void this.idempotency.drop(claim).then(answer);
     else answer();
+  }
+
+  /** What the router did not find never met the access guard: it counts against the address here (coregit.md §1.2). */
+  private unknownRoute(request: Request): unknown {
+    try {
+      this.limits.admitAnonymous(request);
+    } catch (error) {
+      return error;
+    }
+    return dialectOf(request).unknownRoute(this.routes.methodsOf(request.path));
   }
 }
 

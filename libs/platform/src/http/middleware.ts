@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import { DomainError } from '#kernel';
 import type { AppConfig } from '../config/app-config.js';
 import { sendError } from './dialect.filter.js';
 import { dialectOf, pathOf } from './dialects.js';
+import { holdBody } from './request-body.js';
 import { runInContext } from './request-context.js';
 
 const EXPOSED_HEADERS = [
@@ -23,18 +24,28 @@ const EXPOSED_HEADERS = [
   'Idempotency-Replayed',
 ].join(', ');
 
-/** The stages before Nest's router, in order: context, headers, CORS, a path that can be decoded. */
+/** Paths are compared byte by byte: a trailing slash or another case is another path (coregit.md §1.2). */
+export function createHttpAdapter(): ExpressAdapter {
+  const instance = express();
+  // Express takes both into account when it makes its router, which Nest asks for at once.
+  instance.enable('strict routing');
+  instance.enable('case sensitive routing');
+  return new ExpressAdapter(instance);
+}
+
+/** The stages before Nest's router, in order: context, headers, CORS, a path that can be routed. */
 export function installMiddleware(app: NestExpressApplication, config: AppConfig): void {
   app.set('trust proxy', trustProxy(config.TRUST_PROXY));
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.disable('x-powered-by');
-  app.use(requestContext, securityHeaders(), cors(config), decodablePath);
+  app.use(requestContext, securityHeaders(), originForm, cors(config), decodablePath);
 }
 
 const requestContext: RequestHandler = (request, response, next) => {
   const requestId = randomBytes(4).toString('hex');
   response.setHeader('X-Request-Id', requestId);
+  holdBody(request);
   runInContext({ requestId, address: request.ip ?? null, queries: 0 }, () => next());
 };
 
@@ -48,7 +59,19 @@ function securityHeaders(): RequestHandler {
   return strict;
 }
 
-/** Preflights of foreign origins are answered without an allowance, so that the browser refuses (coregit.md §1.5). */
+/** `GET http://host/path` (RFC 9112 §3.2.2) is routed, and answered in the dialect of, its path. */
+const originForm: RequestHandler = (request, _response, next) => {
+  if (!request.url.startsWith('/')) {
+    request.url = request.url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').replace(/^(?!\/)/, '/');
+    request.originalUrl = request.url;
+  }
+  next();
+};
+
+/**
+ * Preflights of foreign origins are answered without an allowance, so that the browser refuses (coregit.md §1.5). The
+ * captured surface answers 405 to an OPTIONS that is none (sessionfs-1.md §1).
+ */
 function cors(config: AppConfig): RequestHandler {
   const allowed = new Set(
     (config.CORS_ORIGINS ?? '')
@@ -63,7 +86,9 @@ function cors(config: AppConfig): RequestHandler {
       response.setHeader('Access-Control-Allow-Origin', origin);
       response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
     }
-    if (request.method !== 'OPTIONS' || !request.headers['access-control-request-method']) return next();
+    if (request.method !== 'OPTIONS') return next();
+    const isPreflight = request.headers['access-control-request-method'] !== undefined;
+    if (!isPreflight && dialectOf(request).name === 'captured') return next();
     response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE, OPTIONS');
     response.setHeader('Access-Control-Allow-Headers', dialectOf(request).corsHeaders.join(', '));
     response.setHeader('Access-Control-Max-Age', '86400');

@@ -17,8 +17,10 @@ export async function readBody(request: Request, limit: number, onChunk?: (chunk
   if (Number(request.headers['content-length'] ?? 0) > limit) throw bodyTooLarge(limit);
   const chunks: Buffer[] = [];
   let size = 0;
+  const source = bodyStream(request);
   try {
-    for await (const chunk of bodyStream(request) as AsyncIterable<Buffer>) {
+    // A refusal must not destroy the request: its connection carries the answer.
+    for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > limit) throw bodyTooLarge(limit);
       onChunk?.(chunk);
@@ -27,6 +29,8 @@ export async function readBody(request: Request, limit: number, onChunk?: (chunk
   } catch (error) {
     if (error instanceof DomainError) throw error;
     throw new DomainError('invalid_input', 'Request body could not be read', { cause: error });
+  } finally {
+    if (source !== request) source.destroy();
   }
   return Buffer.concat(chunks, size);
 }
@@ -48,8 +52,16 @@ function piped(request: Request, inflate: ReturnType<typeof createGunzip>): Read
 }
 
 /**
- * Called before an early answer: the connection is closed after it, so that the rest of a refused upload is never
- * read. A short linger lets the client read the answer before the socket is reset.
+ * Called when a request arrives: its body stays with the client until somebody reads it, however long the decision
+ * takes. What came with the first packet (at most 64 KB) is all that is ever read of a refused upload.
+ */
+export function holdBody(request: IncomingMessage): void {
+  if (hasBody(request)) request.socket.pause();
+}
+
+/**
+ * Called before an early answer: the connection is closed after it and the rest of the upload is never read. The
+ * client has a moment to read the answer: a socket closed over unread input resets at once.
  */
 export function refuseRestOfBody(request: Request, response: Response): void {
   if (request.complete || !hasBody(request)) return;
@@ -57,10 +69,13 @@ export function refuseRestOfBody(request: Request, response: Response): void {
   request.pause();
   request.unpipe();
   const { socket } = request;
-  response.once('finish', () => {
-    socket.pause();
+  socket.pause();
+  // Once the answer is out, Node drains an unread body by resuming the socket, and ends a last connection at once.
+  socket.resume = () => socket;
+  socket.destroySoon = () => {
+    socket.end();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  });
+  };
 }
 
 const LINGER_MS = 250;

@@ -1,28 +1,22 @@
-import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { DomainError } from '#kernel';
-import { pathOf, sendError } from '#platform';
+import { pathOf } from '#platform';
 import type { RepoAddress } from '../repo.js';
 import { TAIL_WORDS } from '../slugs.js';
 
 const addresses = new WeakMap<Request, RepoAddress>();
 const REST_PREFIX = '/v1/repos/';
 const GIT_PATH = /^\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.git(\/.*)?$/;
-const log = new Logger('Errors');
 
 /**
  * Resolves both forms of a repository's address before the router, so that each handler is declared once:
  * `/v1/repos/[ns/]slug/tail` becomes `/v1/repos/slug/tail`, `/account/[ns/]slug.git/tail` becomes
- * `/account/slug.git/tail`. A second segment that is a tail word decides for the short form (coregit.md §1.6).
+ * `/account/slug.git/tail`. A second segment that is a tail word decides for the short form (coregit.md §1.6). What is no address has no route either.
  */
-export function resolveRepoAddress(request: Request, response: Response, next: NextFunction): void {
+export function resolveRepoAddress(request: Request, _response: Response, next: NextFunction): void {
   const path = pathOf(request.url);
   if (path.startsWith(REST_PREFIX)) {
     const resolved = resolveRest(path.slice(REST_PREFIX.length));
-    if (!resolved) {
-      sendError(new DomainError('not_found', 'Not found'), request, response, log);
-      return;
-    }
+    if (!resolved) return next();
     addresses.set(request, resolved.address);
     request.url = REST_PREFIX + resolved.rest + request.url.slice(path.length);
   } else {

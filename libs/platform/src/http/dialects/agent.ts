@@ -17,4 +17,5 @@ export const agentDialect: Dialect = {
   },
   missingCredential: () => new DomainError('unauthorized', 'Missing API key'),
   malformedJson: () => new DomainError('invalid_input', 'Request body is not valid JSON'),
+  unknownRoute: () => new DomainError('not_found', 'Not found'),
 };

@@ -46,6 +46,10 @@ export const capturedDialect: Dialect = {
     new DomainError('invalid_input', 'Validation error', {
       details: { errors: [{ type: 'json_invalid', loc: ['body', position], msg: 'JSON decode error', input: {} }] },
     }),
+  unknownRoute: (allowed) =>
+    allowed.length === 0
+      ? new DomainError('not_found', 'Not Found')
+      : new DomainError('method_not_allowed', 'Method Not Allowed', { headers: { Allow: allowed.join(', ') } }),
 };
 
 /** sessionfs-1.md §2.5: the text of a plain error, the flat object of a structured one, the array of a 422. */

@@ -17,4 +17,6 @@ export interface Dialect {
   missingCredential(): DomainError;
   /** The 400/422 of a body that is not JSON. */
   malformedJson(position: number): DomainError;
+  /** The answer to a path or method no route has; `allowed` are the methods the path does have. */
+  unknownRoute(allowed: readonly string[]): DomainError;
 }

@@ -9,6 +9,7 @@ const WIRE_CODES: Readonly<Record<ErrorCode, string>> = {
   payment_required: 'QUOTA_EXCEEDED',
   forbidden: 'FORBIDDEN',
   not_found: 'NOT_FOUND',
+  method_not_allowed: 'NOT_FOUND',
   conflict: 'CONFLICT',
   gone: 'NOT_FOUND',
   precondition_failed: 'CONFLICT',
@@ -40,4 +41,5 @@ export const gitDialect: Dialect = {
   },
   missingCredential: () => new DomainError('unauthorized', 'Missing API key. Set x-api-key header.'),
   malformedJson: () => new DomainError('invalid_input', 'Invalid JSON body'),
+  unknownRoute: () => new DomainError('not_found', 'Not found'),
 };

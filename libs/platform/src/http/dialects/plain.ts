@@ -13,6 +13,7 @@ export const plainDialect: Dialect = {
   },
   missingCredential: () => new DomainError('unauthorized', 'Authentication required'),
   malformedJson: () => new DomainError('invalid_input', 'Malformed request'),
+  unknownRoute: () => new DomainError('not_found', 'Not found'),
 };
 
 /** Texts of coregit.md §2.5 and §15.1 where they differ from what the guard says. */

@@ -18,4 +18,5 @@ export const sandboxDialect: Dialect = {
   },
   missingCredential: () => new DomainError('unauthorized', 'Unauthorized'),
   malformedJson: () => new DomainError('invalid_input', 'Invalid JSON body'),
+  unknownRoute: () => new DomainError('not_found', 'Not found'),
 };
