@@ -1,9 +1,10 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '#accounts';
-import { Authenticator } from '#platform';
+import { Authenticator, SessionWrites } from '#platform';
 import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
+import { V1SessionController } from './http/v1-session.controller.js';
 import { KeyAuthenticator } from './key-authenticator.js';
 import { KeyEntity } from './keys/key.entity.js';
 import { KeyPassport } from './keys/key-passport.js';
@@ -13,25 +14,40 @@ import { KeyUses } from './keys/key-uses.js';
 import { Pepper } from './keys/pepper.js';
 import { Principals } from './keys/principals.js';
 import { Revocations } from './keys/revocations.js';
+import { LiveSessions } from './pinned-sessions/live-sessions.js';
+import { PinnedSessionsRepository } from './pinned-sessions/pinned-sessions.repository.js';
+import { PinnedSessionsService } from './pinned-sessions/pinned-sessions.service.js';
+import { SessionActivity } from './pinned-sessions/session-activity.js';
+import { SessionLifecycle } from './pinned-sessions/session-lifecycle.js';
+import { SessionUpkeep } from './pinned-sessions/session-upkeep.js';
+import { TrackedWrites } from './pinned-sessions/tracked-writes.js';
 import { SignupService } from './signup.service.js';
 
-/** Keys and who they stand for. Global, because the platform's guard needs the Authenticator everywhere. */
+/** Keys and pinned sessions, and who they stand for. Global, because the platform's guard needs the Authenticator everywhere. */
 @Global()
 @Module({
   imports: [AccountsModule, TypeOrmModule.forFeature([KeyEntity])],
-  controllers: [ApiAuthController],
+  controllers: [ApiAuthController, V1SessionController],
   providers: [
     FirstAdmin,
     KeyPassport,
     KeysRepository,
     KeysService,
     KeyUses,
+    LiveSessions,
     Pepper,
+    PinnedSessionsRepository,
+    PinnedSessionsService,
     Principals,
     Revocations,
+    SessionActivity,
+    SessionLifecycle,
+    SessionUpkeep,
     SignupService,
+    TrackedWrites,
     { provide: Authenticator, useClass: KeyAuthenticator },
+    { provide: SessionWrites, useExisting: TrackedWrites },
   ],
-  exports: [Authenticator],
+  exports: [Authenticator, SessionWrites],
 })
 export class AuthModule {}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError, faultPoint } from '#kernel';
-import { Audit, Database, Events, Idempotency, runInContext, type Transaction } from '#platform';
+import { Audit, Database, Events, Idempotency, runInContext, SessionWrites, type Transaction } from '#platform';
 import type { AcceptedCommit, CreatedCommit } from './commit-groups.js';
 import type { CommitTiming } from './commit-request/write-commits.js';
 import { MaintenanceCounter } from './maintenance-counter.js';
@@ -25,6 +25,7 @@ export class CommitPublisher {
     private readonly audit: Audit,
     private readonly idempotency: Idempotency,
     private readonly maintenance: MaintenanceCounter,
+    private readonly sessionWrites: SessionWrites,
   ) {}
 
   /** Moves the branch from `head` over the whole group, or changes nothing: `published` false when the branch moved. */
@@ -74,6 +75,7 @@ export class CommitPublisher {
       };
       await this.events.record(COMMIT_CREATED, subject, facts);
       await this.audit.record(item.caller, 'commit.create', subject, facts);
+      await this.sessionWrites.noteFor(item.caller, { repoId: item.repo.id, objects: written.objects, refs: 1 });
       await this.idempotency.settle(201, body);
     };
     await (item.context ? runInContext(item.context, work) : work());

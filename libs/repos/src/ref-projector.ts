@@ -2,7 +2,7 @@ import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { faultPoint } from '#kernel';
-import { Database } from '#platform';
+import { Database, RefFiles } from '#platform';
 import type { Ref } from './ref.js';
 import { RefsRepository } from './refs.repository.js';
 import type { Repo } from './repo.js';
@@ -16,7 +16,7 @@ import { ReposRepository } from './repos.repository.js';
  * from the table, whose `ref_sync` row goes only after the files are in place.
  */
 @Injectable()
-export class RefProjector implements OnApplicationBootstrap {
+export class RefProjector extends RefFiles implements OnApplicationBootstrap {
   private readonly log = new Logger(RefProjector.name);
   private readonly running = new Map<string, Promise<void>>();
   private readonly again = new Set<string>();
@@ -26,7 +26,9 @@ export class RefProjector implements OnApplicationBootstrap {
     private readonly refs: RefsRepository,
     private readonly repos: ReposRepository,
     private readonly storage: RepoStorage,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Catches up with whatever a crash left behind. */
   async onApplicationBootstrap(): Promise<void> {
@@ -50,6 +52,10 @@ export class RefProjector implements OnApplicationBootstrap {
         if (this.again.delete(repoId)) this.kick(repoId);
       });
     this.running.set(repoId, work);
+  }
+
+  async behind(repoIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(await this.refs.findBehind(repoIds));
   }
 
   /** Returns once the files show every ref change committed before the call; needed before git reads refs from disk. */

@@ -116,6 +116,15 @@ export class RefsRepository {
     return rows.length > 0;
   }
 
+  /** Those of `repoIds` whose files are behind the table. */
+  async findBehind(repoIds: readonly string[]): Promise<string[]> {
+    const rows = await this.db.query<{ repoId: string }>(
+      'select repo_id as "repoId" from ref_sync where repo_id = any($1)',
+      [repoIds],
+    );
+    return rows.map((row) => row.repoId);
+  }
+
   async listBehind(limit: number): Promise<string[]> {
     const rows = await this.db.query<{ repoId: string }>(
       'select repo_id as "repoId" from ref_sync order by enqueued_at limit $1',

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Audit, Database, type Principal } from '#platform';
+import { Audit, Database, type Principal, SessionWrites } from '#platform';
 import { BRANCH_PREFIX, type Ref, TAG_PREFIX } from './ref.js';
 import { isValidBranchName, isValidRefName } from './ref-names.js';
 import { RefsRepository, VISIBLE_PREFIXES } from './refs.repository.js';
@@ -35,6 +35,7 @@ export class RefsService {
     private readonly store: GitStore,
     private readonly storage: RepoStorage,
     private readonly audit: Audit,
+    private readonly sessionWrites: SessionWrites,
   ) {}
 
   /** Branches, then tags, each in byte order; `after` is the full name the page before ended with. */
@@ -170,6 +171,7 @@ export class RefsService {
 
   private async record(caller: Principal, action: string, repo: Repo, facts: Record<string, unknown>): Promise<void> {
     await this.audit.record(caller, action, { accountId: repo.accountId, kind: 'repo', id: repo.id }, facts);
+    await this.sessionWrites.noteFor(caller, { repoId: repo.id, objects: 0, refs: 1 });
   }
 
   private async total(repo: Repo, prefixes: readonly string[]): Promise<number> {

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Audit, Events, type Principal, type Transaction } from '#platform';
+import { Audit, Events, type Principal, SessionWrites, type Transaction } from '#platform';
 import { BRANCH_PREFIX } from './ref.js';
 import { RefProjector } from './ref-projector.js';
 import { RefsRepository } from './refs.repository.js';
@@ -18,6 +18,7 @@ export class RepoJournal {
     private readonly refs: RefsRepository,
     private readonly projector: RefProjector,
     private readonly storage: RepoStorage,
+    private readonly sessionWrites: SessionWrites,
   ) {}
 
   async record(
@@ -30,6 +31,11 @@ export class RepoJournal {
     const subject = { accountId: repo.accountId, kind: 'repo', id: repo.id };
     await this.events.record(event, subject, facts);
     await this.audit.record(caller, action, subject, facts);
+  }
+
+  /** The commit and its tree that a repository was created with. */
+  async recordInitialCommit(caller: Principal, repo: Repo): Promise<void> {
+    await this.sessionWrites.noteFor(caller, { repoId: repo.id, objects: 2, refs: 1 });
   }
 
   /** @throws DomainError `bad_request` when `branch` is given and does not exist. */

@@ -1,8 +1,8 @@
 import { BullModule } from '@nestjs/bullmq';
-import { Logger, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { Global, Logger, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '#accounts';
-import { AppConfig } from '#platform';
+import { AppConfig, RefFiles } from '#platform';
 import { CommitGroups } from './commit-groups.js';
 import { CommitPublisher } from './commit-publisher.js';
 import { CommitWriter } from './commit-request/commit-writer.js';
@@ -56,7 +56,8 @@ const ENGINE: Provider[] = [
   },
 ];
 
-/** Git: repositories, refs, commits, files, and the two engines below them. */
+/** Git: repositories, refs, commits, files, and the two engines below them. Global, because it implements RefFiles. */
+@Global()
 @Module({
   imports: [
     AccountsModule,
@@ -78,6 +79,7 @@ const ENGINE: Provider[] = [
     PushPublisher,
     PushService,
     RefProjector,
+    { provide: RefFiles, useExisting: RefProjector },
     RefResolver,
     RefsRepository,
     RefsService,
@@ -88,7 +90,7 @@ const ENGINE: Provider[] = [
     ReposService,
     RepoUrls,
   ],
-  exports: [ReposService],
+  exports: [RefFiles, ReposService],
 })
 export class ReposModule implements OnApplicationShutdown {
   constructor(

@@ -128,6 +128,7 @@ export class ReposService {
         if (initial !== null) {
           const name = BRANCH_PREFIX + repo.defaultBranch;
           await this.refWriter.apply(tx, repo, { name, expected: null, target: { sha: initial, peeled: null } });
+          await this.journal.recordInitialCommit(caller, repo);
         }
         const body = render(repo);
         await this.idempotency.settle(201, body);

@@ -54,21 +54,36 @@ const ACCOUNTS = [
     at timestamptz not null default now()
   )`,
   `create index revocation_by_time on revocation (at)`,
+  // The id clients hold is a credential: only its digest is kept, as with keys. Scopes and tier are those of the opening.
   `create table pinned_session (
-    id text primary key,
+    id uuid primary key,
+    digest bytea not null unique,
     key_id uuid not null references api_key (id),
     user_id uuid not null references app_user (id),
     account_id uuid not null references account (id),
+    scopes text[] not null,
+    tier text not null,
     ttl_seconds integer not null check (ttl_seconds > 0),
     idle_extend boolean not null,
     created_at timestamptz not null,
     last_activity_at timestamptz not null,
     expires_at timestamptz not null,
     ended_at timestamptz,
-    end_reason text
+    end_reason text,
+    check ((ended_at is null) = (end_reason is null))
   )`,
   `create index pinned_session_by_key on pinned_session (key_id) where ended_at is null`,
   `create index pinned_session_live on pinned_session (expires_at) where ended_at is null`,
+  `create index pinned_session_ended on pinned_session (ended_at) where ended_at is not null`,
+  // Appended only, without a key on repo: a row lock here would wait in line with those of the refs being written.
+  `create table pinned_session_write (
+    id bigint generated always as identity primary key,
+    session_id uuid not null references pinned_session (id) on delete cascade,
+    repo_id text not null,
+    objects integer not null,
+    refs integer not null
+  )`,
+  `create index pinned_session_write_by_session on pinned_session_write (session_id)`,
 ];
 
 const RECORDS = [
@@ -154,12 +169,5 @@ const REPOSITORIES = [
     repo_id text primary key references repo (id) on delete cascade,
     version bigint not null default 1,
     enqueued_at timestamptz not null default now()
-  )`,
-  `create table pinned_session_write (
-    session_id text not null references pinned_session (id) on delete cascade,
-    repo_id text not null references repo (id) on delete cascade,
-    objects integer not null,
-    refs integer not null,
-    primary key (session_id, repo_id)
   )`,
 ];

@@ -50,6 +50,11 @@ export class KeyPassport {
     return found;
   }
 
+  /** The keys a request carries, unverified. */
+  presented(request: Request): string[] {
+    return presented(request).map(({ key }) => key);
+  }
+
   private run(strategy: string, headers: Record<string, string>, response: Response): Promise<Principal> {
     return new Promise((resolve, reject) => {
       const done = (error: Error | null, principal?: Principal | false): void => {
@@ -68,14 +73,15 @@ export class KeyPassport {
 interface Presented {
   readonly name: string;
   readonly headers: Record<string, string>;
+  readonly key: string;
 }
 
 /** Every credential on its own. Node joins or drops repeated headers in `headers`, which would hide the second one. */
 function presented(request: Request): Presented[] {
-  return PLACES.flatMap(({ name, header, prefix }) =>
+  return PLACES.flatMap(({ name, header, prefix, decode }) =>
     (request.headersDistinct[header] ?? [])
       .map((value) => value.replace(/^(bearer|basic)\s+/i, (_, scheme: string) => SCHEMES[scheme.toLowerCase()] ?? ''))
       .filter((value) => value !== '' && value.startsWith(prefix))
-      .map((value) => ({ name, headers: { [header]: value } })),
+      .map((value) => ({ name, headers: { [header]: value }, key: decode(value.slice(prefix.length)) })),
   );
 }

@@ -26,7 +26,13 @@ export interface KeyWithOwner extends Pick<
   readonly isActive: boolean;
 }
 
-export function principalOfKey(key: KeyWithOwner): Principal {
+/** What decides as whom a key acts. */
+type KeyIdentity = Omit<KeyWithOwner, 'expiresAt' | 'revokedAt' | 'isActive'>;
+
+/** The revoke reason of a key that another one replaced: it opens nothing any more, but its pinned sessions go on. */
+export const ROTATED = 'rotated';
+
+export function principalOfKey(key: KeyIdentity, pinnedSessionId: string | null = null): Principal {
   return Object.freeze({
     kind: key.kind,
     keyId: key.id,
@@ -36,7 +42,7 @@ export function principalOfKey(key: KeyWithOwner): Principal {
     tier: key.tier,
     scopes: new Set(key.scopes),
     isAdmin: key.isAdmin,
-    pinnedSessionId: null,
+    pinnedSessionId,
   });
 }
 

@@ -79,7 +79,7 @@ export function concerns(revocation: Revocation, principal: Principal): boolean 
     case 'account':
       return principal.accountId === revocation.subjectId;
     case 'pinned_session':
-      return false;
+      return principal.pinnedSessionId === revocation.subjectId;
   }
 }
 

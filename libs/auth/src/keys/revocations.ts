@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Database } from '#platform';
 
 export interface Revocation {
@@ -9,19 +9,21 @@ export interface Revocation {
 
 const POLL_MS = 400;
 const STALE_MS = 900;
+const OVERLAP_SECONDS = 30;
 
 /**
  * Follows the revocation log. Each node polls it over an overlapping 30 s window (rows of slow transactions appear
  * late); a node that has not polled well for 900 ms says so, and its caches count as empty.
  */
 @Injectable()
-export class Revocations implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Revocations implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(Revocations.name);
   private readonly listeners: ((revocation: Revocation) => void)[] = [];
   /** Recently seen rows with the time we saw them: a look-up that began earlier may not be cached. */
   private readonly seen = new Map<string, Revocation & { seenAt: number }>();
   private lastGoodPoll = 0;
   private timer: NodeJS.Timeout | undefined;
+  private polling: Promise<void> | undefined;
   private isStopped = false;
 
   constructor(private readonly db: Database) {}
@@ -30,9 +32,10 @@ export class Revocations implements OnApplicationBootstrap, OnApplicationShutdow
     await this.poll();
   }
 
-  onApplicationShutdown(): void {
+  async beforeApplicationShutdown(): Promise<void> {
     this.isStopped = true;
     clearTimeout(this.timer);
+    await this.polling;
   }
 
   onRevocation(listener: (revocation: Revocation) => void): void {
@@ -52,9 +55,13 @@ export class Revocations implements OnApplicationBootstrap, OnApplicationShutdow
 
   private async poll(): Promise<void> {
     const started = performance.now();
+    // After an outage the window reaches back over all of it, or what was revoked meanwhile would never be seen.
+    const windowSeconds = OVERLAP_SECONDS + Math.ceil((started - this.lastGoodPoll) / 1000);
     try {
       const rows = await this.db.query<Revocation>(
-        `select seq::text, kind, subject_id as "subjectId" from revocation where at > now() - interval '30 seconds'`,
+        `select seq::text, kind, subject_id as "subjectId" from revocation
+          where at > now() - make_interval(secs => $1)`,
+        [windowSeconds],
       );
       for (const row of rows) this.take(row);
       this.lastGoodPoll = started;
@@ -62,7 +69,10 @@ export class Revocations implements OnApplicationBootstrap, OnApplicationShutdow
     } catch (error) {
       this.log.warn({ msg: 'revocations could not be polled', err: error });
     }
-    if (!this.isStopped) this.timer = setTimeout(() => void this.poll(), POLL_MS).unref();
+    if (this.isStopped) return;
+    this.timer = setTimeout(() => {
+      this.polling = this.poll();
+    }, POLL_MS).unref();
   }
 
   private take(row: Revocation): void {

@@ -4,8 +4,9 @@ import type { Request } from 'express';
 import { DomainError } from '#kernel';
 import { Audit } from '../audit/audit.js';
 import { dialectOf } from '../http/dialects.js';
+import { loggedPath } from '../http/logged-path.js';
 import { RateLimits } from '../limits/rate-limits.js';
-import { ACCESS_RULE, type AccessRule } from './access-rule.js';
+import { ACCESS_RULE, type AccessRule, type PinnedSessionUse } from './access-rule.js';
 import { Authenticator } from './authenticator.js';
 import { setPrincipal } from './caller.js';
 import { holdsScope, type Principal } from './principal.js';
@@ -36,7 +37,7 @@ export class AccessGuard implements CanActivate {
     }
     const principal = await this.identify(request, rule);
     if (!principal) {
-      if (rule.kind === 'scopes' && rule.anonymous) {
+      if (admitsAnonymous(rule)) {
         this.limits.admitAnonymous(request);
         return true;
       }
@@ -45,7 +46,7 @@ export class AccessGuard implements CanActivate {
     this.limits.admit(request, principal);
     const denial = findDenial(rule, principal);
     if (denial) {
-      await this.audit.denied(principal, { rule: rule.kind, route: `${request.method} ${request.path}` });
+      await this.audit.denied(principal, { rule: rule.kind, route: `${request.method} ${loggedPath(request.path)}` });
       throw denial;
     }
     setPrincipal(request, principal);
@@ -55,7 +56,7 @@ export class AccessGuard implements CanActivate {
   private async identify(request: Request, rule: AccessRule): Promise<Principal | null> {
     this.limits.assertNotGuessing(request);
     try {
-      return await this.authenticator.authenticate(request);
+      return await this.authenticator.authenticate(request, pinnedSessionUse(rule));
     } catch (error) {
       if (!(error instanceof DomainError) || error.code !== 'unauthorized') throw error;
       this.limits.recordFailedAuth(request);
@@ -64,6 +65,17 @@ export class AccessGuard implements CanActivate {
       throw error;
     }
   }
+}
+
+function pinnedSessionUse(rule: AccessRule): PinnedSessionUse {
+  return rule.kind === 'authenticated' ? rule.pinnedSession : 'accept';
+}
+
+/** Callers without a credential pass on to the resource, which decides. */
+function admitsAnonymous(rule: AccessRule): boolean {
+  return (
+    (rule.kind === 'scopes' && rule.anonymous) || (rule.kind === 'authenticated' && rule.pinnedSession === 'capability')
+  );
 }
 
 /** Why `principal` may not use a route with `rule`, or null when it may. */

@@ -3,6 +3,8 @@ import type { Request } from 'express';
 import { type Observable } from 'rxjs';
 import { BodyReader } from './body-reader.js';
 import { dialectOf } from './dialects.js';
+import { currentContext } from './request-context.js';
+import { ACCESS_GRANTED } from './request-events.js';
 
 /** Puts the route's body, parsed as the route declares, into `request.body`. */
 @Injectable()
@@ -13,9 +15,11 @@ export class BodyInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<Request>();
     const { form } = this.bodies.ruleOf(context.getHandler());
     const bytes = await this.bodies.read(request, context.getHandler());
-    if (bytes === undefined || form === 'buffer') request.body = bytes;
-    else if (form === 'lenient-json') request.body = parseLeniently(bytes);
+    if (form === 'lenient-json') request.body = parseLeniently(bytes ?? Buffer.alloc(0));
+    else if (bytes === undefined || form === 'buffer') request.body = bytes;
     else request.body = bytes.length === 0 ? undefined : parseJson(request, bytes);
+    const { method, path } = request;
+    if (ACCESS_GRANTED.hasSubscribers) ACCESS_GRANTED.publish({ context: currentContext(), method, path });
     return next.handle();
   }
 }

@@ -13,6 +13,7 @@ import { RouteTable } from '../access/route-table.js';
 import { Idempotency } from '../idempotency/idempotency.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { dialectOf } from './dialects.js';
+import { loggedPath } from './logged-path.js';
 import { ReplayedAnswer } from './replayed-answer.js';
 import { currentContext } from './request-context.js';
 import { refuseRestOfBody } from './request-body.js';
@@ -61,7 +62,8 @@ function sendReplay({ status, body }: ReplayedAnswer, response: Response): void 
 /** Shared with middleware, which fails before Nest's own filters can see it. */
 export function sendError(exception: unknown, request: Request, response: Response, log: Logger): void {
   const error = asDomainError(exception);
-  if (error.status >= 500) log.error({ msg: 'request failed', err: error.cause ?? error, path: request.path });
+  if (error.status >= 500)
+    log.error({ msg: 'request failed', err: error.cause ?? error, path: loggedPath(request.path) });
   if (response.headersSent) {
     // The status line is gone: only breaking the connection tells the client that the answer is not whole.
     request.socket.destroy();

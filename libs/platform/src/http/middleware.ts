@@ -8,7 +8,8 @@ import type { AppConfig } from '../config/app-config.js';
 import { sendError } from './dialect.filter.js';
 import { dialectOf, pathOf } from './dialects.js';
 import { holdBody } from './request-body.js';
-import { runInContext } from './request-context.js';
+import { type RequestContext, runInContext } from './request-context.js';
+import { REQUEST_COMPLETED } from './request-events.js';
 
 const EXPOSED_HEADERS = [
   'X-Request-Id',
@@ -46,7 +47,12 @@ const requestContext: RequestHandler = (request, response, next) => {
   const requestId = randomBytes(4).toString('hex');
   response.setHeader('X-Request-Id', requestId);
   holdBody(request);
-  runInContext({ requestId, address: request.ip ?? null, queries: 0 }, () => next());
+  const context: RequestContext = { requestId, address: request.ip ?? null, queries: 0 };
+  if (REQUEST_COMPLETED.hasSubscribers) {
+    const { method, originalUrl } = request;
+    response.once('finish', () => REQUEST_COMPLETED.publish({ context, method, path: pathOf(originalUrl) }));
+  }
+  runInContext(context, () => next());
 };
 
 function securityHeaders(): RequestHandler {

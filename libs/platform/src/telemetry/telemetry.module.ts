@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { LoggerModule } from 'nestjs-pino';
 import { AppConfig } from '../config/app-config.js';
 import { dialectOf, pathOf } from '../http/dialects.js';
+import { loggedPath } from '../http/logged-path.js';
 import { currentContext } from '../http/request-context.js';
 import { principalOf } from '../access/caller.js';
 import { Metrics } from './metrics.js';
@@ -40,7 +41,10 @@ function requestLog(config: AppConfig) {
     genReqId: () => currentContext()?.requestId ?? '',
     autoLogging: { ignore: (request: { url?: string }) => QUIET_PATHS.has(pathOf(request.url ?? '')) },
     serializers: {
-      req: (request: { method: string; url: string }) => ({ method: request.method, path: pathOf(request.url) }),
+      req: (request: { method: string; url: string }) => ({
+        method: request.method,
+        path: loggedPath(pathOf(request.url)),
+      }),
       res: (response: { statusCode: number }) => ({ status: response.statusCode }),
     },
     customProps: (request: unknown, _response: unknown) => requestFacts(request as Request),

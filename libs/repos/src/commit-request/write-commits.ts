@@ -30,6 +30,8 @@ export interface WrittenCommit {
   readonly parent: string;
   /** Every path the request named, once. */
   readonly paths: readonly string[];
+  /** How many objects it added to the group's pack. */
+  readonly objects: number;
 }
 
 export interface RefusedCommit {
@@ -98,6 +100,7 @@ class CommitGroup {
 
   add(request: CommitRequest, limits: CommitLimits): Omit<WrittenCommit, 'handle' | 'ok'> {
     const start = performance.now();
+    const objectsBefore = this.pack.objects;
     const parent = this.parentOf(request.parentSha);
     const blobs = new StagedBlobs(this.pack);
     const editor = new TreeEditor(this.pack, parent === null ? EMPTY_TREE : this.readCommit(parent).tree);
@@ -112,7 +115,7 @@ class CommitGroup {
     this.treeLoad += applied - start;
     this.blobWrite += stored - applied;
     this.treeWrite += performance.now() - stored;
-    return { sha, treeSha, parent: parent ?? '', paths };
+    return { sha, treeSha, parent: parent ?? '', paths, objects: this.pack.objects - objectsBefore };
   }
 
   finish(results: readonly (WrittenCommit | RefusedCommit)[]): WrittenGroup {

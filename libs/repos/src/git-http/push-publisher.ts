@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { faultPoint } from '#kernel';
-import { Audit, Database, Events, type Principal, type Transaction } from '#platform';
+import { Audit, Database, Events, type Principal, SessionWrites, type Transaction } from '#platform';
 import { MaintenanceCounter } from '../maintenance-counter.js';
 import { BRANCH_PREFIX, type RefUpdate } from '../ref.js';
 import { type RefOutcome, RefWriter } from '../ref-writer.js';
@@ -18,7 +18,10 @@ import {
 import type { TakenPush } from '../smart-http/take-push.js';
 
 /** A push whose objects have passed every check. */
-export interface CheckedPush extends Pick<TakenPush, 'commands' | 'quarantine' | 'packs' | 'tips' | 'packBytes'> {
+export interface CheckedPush extends Pick<
+  TakenPush,
+  'commands' | 'quarantine' | 'packs' | 'tips' | 'packBytes' | 'packObjects'
+> {
   /** All refs or none. */
   readonly atomic: boolean;
 }
@@ -43,6 +46,7 @@ export class PushPublisher {
     private readonly events: Events,
     private readonly audit: Audit,
     private readonly maintenance: MaintenanceCounter,
+    private readonly sessionWrites: SessionWrites,
   ) {}
 
   /**
@@ -82,6 +86,8 @@ export class PushPublisher {
     const accepted = settled.filter((command) => command.refusal === null);
     if (accepted.length === 0) throw new NothingAccepted(settled);
     await this.record(caller, repo, accepted, push.packBytes);
+    const objects = push.quarantine === null ? 0 : push.packObjects;
+    await this.sessionWrites.noteFor(caller, { repoId: repo.id, objects, refs: accepted.length });
     if (push.quarantine !== null) {
       await publishPacks(this.storage.directoryOf(repo), push.quarantine, push.packs);
       faultPoint('push.pack-linked');

@@ -26,6 +26,8 @@ export interface TakenPush {
   /** Facts about each new id, by id: its type and what a tag points to. */
   readonly tips: ReadonlyMap<string, TipFacts>;
   readonly packBytes: number;
+  /** How many objects the client sent. */
+  readonly packObjects: number;
 }
 
 const MISSING = 'missing necessary objects';
@@ -43,7 +45,15 @@ export async function takePush(
 ): Promise<TakenPush> {
   const { request } = push;
   const commands = request.capabilities.atomic ? refuseTogether(push.commands) : [...push.commands];
-  const nothing = { unpackError: null, commands, quarantine: null, packs: [], tips: new Map(), packBytes: 0 };
+  const nothing = {
+    unpackError: null,
+    commands,
+    quarantine: null,
+    packs: [],
+    tips: new Map(),
+    packBytes: 0,
+    packObjects: 0,
+  };
   if (!expectsPack(commands)) return nothing;
   if (!commands.some((command) => command.refusal === null && command.kind !== 'delete')) {
     await discard(request, scope.maxBytes);
@@ -83,6 +93,7 @@ async function connect(
       packs: isKept ? indexed.packs : [],
       tips,
       packBytes: indexed.bytes,
+      packObjects: indexed.objects,
     };
   } catch (error) {
     if (indexed.quarantine !== null) await dropQuarantine(scope.repo, indexed.quarantine);
