@@ -141,7 +141,7 @@ describe('a request without effect', () => {
     expect((await alice.post('/v1/repos', { slug: 'after-misses' }, headers)).status).toBe(201);
   });
 
-  it.each(['', 'k'.repeat(256)])('is what a key of a wrong length makes (%#)', async (key) => {
+  it.each(['', 'k'.repeat(256)])('is what a key of a wrong length leads to (%#)', async (key) => {
     const answer = await alice.post('/v1/repos', { slug: 'bad-key' }, withKey(key));
     expect(answer).toMatchObject({ status: 400, body: { error: 'Idempotency-Key must be 1-255 characters' } });
   });

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { RateLimits } from '#platform';
 import { Client, createRepo, signUp, type TestAccount } from '../support/client.js';
+import { head, type RawAnswer, rawRequest } from '../support/raw-http.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -26,36 +27,8 @@ afterAll(async () => {
   await server.close();
 });
 
-interface RawAnswer {
-  readonly status: number;
-  readonly text: string;
-}
-
-/** Writes `parts` to a fresh connection and reads until the server ends it or `enough` is true. */
-async function raw(
-  parts: readonly (string | Buffer)[],
-  enough: (text: string) => boolean = (text) => text.includes('\r\n\r\n'),
-): Promise<RawAnswer> {
-  const { port } = new URL(server.url);
-  const socket = connect(Number(port), '127.0.0.1');
-  let text = '';
-  socket.setEncoding('latin1');
-  socket.on('error', () => socket.destroy());
-  const finished = new Promise<void>((resolve) => {
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-      if (enough(text)) resolve();
-    });
-    socket.on('close', () => resolve());
-  });
-  for (const part of parts) socket.write(part);
-  await finished;
-  socket.destroy();
-  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0), text };
-}
-
-const head = (line: string, ...headers: string[]): string =>
-  [`${line} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n');
+const raw = (parts: readonly (string | Buffer)[], enough?: (text: string) => boolean): Promise<RawAnswer> =>
+  rawRequest(server.url, parts, enough);
 
 describe('error envelopes', () => {
   it.each([

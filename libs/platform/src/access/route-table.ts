@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationBootstrap, RequestMethod } from '@nestjs/common';
+import { Injectable, type OnModuleInit, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import { ACCESS_RULE, type AccessRule, describeRule } from './access-rule.js';
@@ -13,7 +13,7 @@ export interface Route {
 
 /** All routes of the process with their access rules. Boot fails when one declares none. */
 @Injectable()
-export class RouteTable implements OnApplicationBootstrap {
+export class RouteTable implements OnModuleInit {
   private patterns: { readonly method: string; readonly pattern: RegExp }[] | undefined;
 
   constructor(
@@ -22,7 +22,7 @@ export class RouteTable implements OnApplicationBootstrap {
     private readonly reflector: Reflector,
   ) {}
 
-  onApplicationBootstrap(): void {
+  onModuleInit(): void {
     const open = this.routes().filter((route) => !route.rule);
     if (open.length === 0) return;
     const names = open.map((route) => `${route.method} ${route.path} (${route.handler})`).join(', ');
