@@ -65,11 +65,33 @@ export class RefsRepository {
   }
 
   /** Takes the rows of those `names` that exist, in one order for everyone, until the transaction ends. */
-  async lockAll(repoId: string, names: readonly string[]): Promise<void> {
-    await this.db.query('select 1 from ref where repo_id = $1 and name = any($2) order by name for update', [
-      repoId,
-      names,
-    ]);
+  lockAll(repoId: string, names: readonly string[]): Promise<Ref[]> {
+    return this.db.query<Ref>(
+      'select name, sha, peeled from ref where repo_id = $1 and name = any($2) order by name for update',
+      [repoId, names],
+    );
+  }
+
+  /** Names of all refs, internal ones included. */
+  async listNames(repoId: string): Promise<string[]> {
+    const rows = await this.db.query<{ name: string }>('select name from ref where repo_id = $1', [repoId]);
+    return rows.map((row) => row.name);
+  }
+
+  /** Deletes and sets refs without looking; for updates that were compared under the locks of the repository and rows. */
+  async writeAll(repoId: string, updates: readonly RefUpdate[]): Promise<void> {
+    const deleted = updates.filter(({ target }) => target === null).map(({ name }) => name);
+    if (deleted.length > 0) {
+      await this.db.query('delete from ref where repo_id = $1 and name = any($2)', [repoId, deleted]);
+    }
+    const set = updates.flatMap(({ name, target }) => (target === null ? [] : [{ name, ...target }]));
+    if (set.length === 0) return;
+    await this.db.query(
+      `insert into ref (repo_id, name, sha, peeled)
+       select $1, u.name, u.sha, u.peeled from unnest($2::text[], $3::text[], $4::text[]) as u(name, sha, peeled)
+       on conflict (repo_id, name) do update set sha = excluded.sha, peeled = excluded.peeled, updated_at = now()`,
+      [repoId, set.map(({ name }) => name), set.map(({ sha }) => sha), set.map(({ peeled }) => peeled)],
+    );
   }
 
   /** Compare-and-set of one ref inside the open transaction; false when the comparison fails. */

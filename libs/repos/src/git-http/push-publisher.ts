@@ -3,7 +3,8 @@ import { faultPoint } from '#kernel';
 import { Audit, Database, Events, type Principal, SessionWrites, type Transaction } from '#platform';
 import { MaintenanceCounter } from '../maintenance-counter.js';
 import { BRANCH_PREFIX, type RefUpdate } from '../ref.js';
-import { type RefOutcome, RefWriter } from '../ref-writer.js';
+import type { RefOutcome } from '../ref-plan.js';
+import { RefWriter } from '../ref-writer.js';
 import { RefsRepository } from '../refs.repository.js';
 import { type Repo, repoNotFound } from '../repo.js';
 import { RepoStorage } from '../repo-storage.js';
@@ -68,16 +69,7 @@ export class PushPublisher {
   }
 
   private async settle(tx: Transaction, caller: Principal, repo: Repo, push: CheckedPush): Promise<CheckedCommand[]> {
-    const open = push.commands.filter((command) => command.refusal === null);
-    if (!(await this.refs.lockRepo(repo.id))) throw repoNotFound();
-    // All at once and in order: a commit to one of them that holds its row would otherwise wait for us, and we for it.
-    await this.refs.lockAll(
-      repo.id,
-      open.map((command) => command.ref),
-    );
-    const refusals = new Map<string, string | null>();
-    // A deleted name makes room for names below or above it.
-    for (const command of deletionsFirst(open)) refusals.set(command.ref, await this.apply(tx, repo, command, push));
+    const refusals = await this.applyRefs(tx, repo, push);
     const applied = push.commands.map((command) => ({
       ...command,
       refusal: command.refusal ?? refusals.get(command.ref) ?? null,
@@ -95,14 +87,25 @@ export class PushPublisher {
     return settled;
   }
 
-  /** Null when done, else why not. */
-  private async apply(tx: Transaction, repo: Repo, command: CheckedCommand, push: CheckedPush): Promise<string | null> {
-    if (command.kind === 'delete') {
-      // The default branch may have become another one since the push was looked at; the row is locked now.
-      const kept = await this.refs.findDefaultBranch(repo.id);
-      if (command.ref === BRANCH_PREFIX + kept) return DEFAULT_BRANCH_KEPT;
-    }
-    return reasonOf(await this.refWriter.apply(tx, repo, updateOf(command, push)));
+  /** Why each command that was not refused yet did not go through, null when it did; by ref. */
+  private async applyRefs(tx: Transaction, repo: Repo, push: CheckedPush): Promise<Map<string, string | null>> {
+    const open = push.commands.filter((command) => command.refusal === null);
+    const kept = open.some(({ kind }) => kind === 'delete') ? await this.lockedDefault(repo) : null;
+    const allowed = open.filter(({ kind, ref }) => kind !== 'delete' || ref !== kept);
+    const updates = allowed.map((command) => updateOf(command, push));
+    const outcomes = await this.refWriter.applyAll(tx, repo, updates);
+    return new Map(
+      open.map(({ ref }) => {
+        const outcome = outcomes.get(ref);
+        return [ref, outcome === undefined ? DEFAULT_BRANCH_KEPT : reasonOf(outcome)];
+      }),
+    );
+  }
+
+  /** The default branch, which may have become another one since the push was looked at, and stays until the end. */
+  private async lockedDefault(repo: Repo): Promise<string> {
+    if (!(await this.refs.lockRepo(repo.id))) throw repoNotFound();
+    return BRANCH_PREFIX + (await this.refs.findDefaultBranch(repo.id));
   }
 
   private async record(
@@ -138,8 +141,4 @@ function reasonOf(outcome: RefOutcome): string | null {
     case 'gone':
       throw repoNotFound();
   }
-}
-
-function deletionsFirst(commands: readonly CheckedCommand[]): CheckedCommand[] {
-  return commands.toSorted((a, b) => Number(b.kind === 'delete') - Number(a.kind === 'delete'));
 }

@@ -30,6 +30,8 @@ export interface TakenPush {
   readonly packObjects: number;
 }
 
+/** Beyond this many new tips nobody sorts the whole ones from the others: each takes a walk of its own. */
+const MOST_SINGLE_WALKS = 100;
 const MISSING = 'missing necessary objects';
 
 /**
@@ -120,7 +122,8 @@ async function connectedTips(
   };
   const together = await ask(newTips);
   const facts: TipFacts[] = [...(together ?? [])];
-  if (together === null && newTips.length > 1) for (const tip of newTips) facts.push(...((await ask([tip])) ?? []));
+  if (together === null && newTips.length > 1 && newTips.length <= MOST_SINGLE_WALKS)
+    for (const tip of newTips) facts.push(...((await ask([tip])) ?? []));
   return new Map(facts.map((tip) => [tip.sha, tip]));
 }
 
