@@ -79,6 +79,15 @@ describe('a repeated write with an Idempotency-Key', () => {
     }
   });
 
+  it('opens one pinned session', async () => {
+    const headers = withKey('one session');
+    const first = await alice.post('/v1/session', {}, headers);
+    const second = await alice.post('/v1/session', {}, headers);
+    expect(second).toMatchObject({ status: 201, body: first.body });
+    const [record] = await db.query<{ body: Buffer }>(`select body from idempotency where key = 'one session'`);
+    expect(record?.body.includes(first.body.session_id as string)).toBe(false);
+  });
+
   it.each([
     ['another body', 'POST', '/v1/repos', { slug: 'mismatch-b' }],
     ['another path', 'POST', '/v1/repos?x=1', { slug: 'mismatch-a' }],
