@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock } from '#kernel';
@@ -15,7 +16,7 @@ interface Counted {
 interface MonthTotal {
   total: number;
   readonly month: string;
-  readonly readAt: number;
+  readAt: number;
 }
 
 /**
@@ -28,6 +29,8 @@ export class Usage implements OnApplicationBootstrap, BeforeApplicationShutdown 
   private pending = new Map<string, Counted>();
   private readonly months = new LRUCache<string, MonthTotal>({ max: 10_000 });
   private timer: NodeJS.Timeout | undefined;
+  /** A refresh belongs to no request and joins no transaction. */
+  private readonly outside = AsyncLocalStorage.snapshot();
 
   constructor(
     private readonly db: Database,
@@ -52,12 +55,30 @@ export class Usage implements OnApplicationBootstrap, BeforeApplicationShutdown 
     if (month) month.total += quantity;
   }
 
-  /** Quantity of this calendar month (UTC), other nodes' included as of the last 10 s. */
+  /**
+   * Quantity of this calendar month (UTC), other nodes' included as of the last look, at most one call after 10 s. Only
+   * the first call for an account waits for the database: plan gates stand in the path of every billable request.
+   */
   async monthTotal(accountId: string, eventType: string): Promise<number> {
     const key = `${accountId} ${eventType}`;
     const month = this.clock.date().toISOString().slice(0, 7);
     const known = this.months.get(key);
-    if (known?.month === month && this.clock.now() - known.readAt < REFRESH_MS) return known.total;
+    if (known?.month !== month) return this.readMonth(accountId, eventType, month);
+    if (this.clock.now() - known.readAt >= REFRESH_MS) this.refreshLater(accountId, eventType, known);
+    return known.total;
+  }
+
+  private refreshLater(accountId: string, eventType: string, known: MonthTotal): void {
+    known.readAt = this.clock.now();
+    const refresh = (): Promise<unknown> =>
+      this.readMonth(accountId, eventType, known.month).catch((error: unknown) =>
+        this.log.warn({ msg: 'usage could not be read; the next call tries again', err: error }),
+      );
+    this.outside(() => void refresh());
+  }
+
+  private async readMonth(accountId: string, eventType: string, month: string): Promise<number> {
+    const key = `${accountId} ${eventType}`;
     const [row] = await this.db.query<{ total: string }>(
       `select coalesce(sum(quantity), 0) as total from usage_daily
         where account_id = $1 and event_type = $2 and day >= ($3 || '-01')::date`,
