@@ -9,10 +9,16 @@ export class RefsRepository {
   constructor(private readonly db: Database) {}
 
   async find(repoId: string, name: string): Promise<Ref | null> {
-    const [ref] = await this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 and name = $2', [
-      repoId,
-      name,
-    ]);
+    const [ref] = await this.findAny(repoId, [name]);
+    return ref ?? null;
+  }
+
+  /** As `find`, and the ref stays as it is until the transaction ends. */
+  async findLocked(repoId: string, name: string): Promise<Ref | null> {
+    const [ref] = await this.db.query<Ref>(
+      'select name, sha, peeled from ref where repo_id = $1 and name = $2 for update',
+      [repoId, name],
+    );
     return ref ?? null;
   }
 
@@ -20,7 +26,8 @@ export class RefsRepository {
   findAny(repoId: string, names: readonly string[]): Promise<Ref[]> {
     return this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 and name = any($2)', [
       repoId,
-      names,
+      // No name holds NUL, and PostgreSQL refuses to be asked for one.
+      names.filter((name) => !name.includes('\0')),
     ]);
   }
 
@@ -135,10 +142,12 @@ export class RefsRepository {
     await this.db.query('delete from ref_sync where repo_id = $1 and version = $2', [repoId, version]);
   }
 
-  async findDefaultBranch(repoId: string): Promise<string | null> {
-    const [row] = await this.db.query<{ name: string }>('select default_branch as name from repo where id = $1', [
-      repoId,
-    ]);
+  /** The default branch, which stays as it is until the transaction ends; null when the repository is gone. */
+  async lockDefaultBranch(repoId: string): Promise<string | null> {
+    const [row] = await this.db.query<{ name: string }>(
+      'select default_branch as name from repo where id = $1 for update',
+      [repoId],
+    );
     return row?.name ?? null;
   }
 }

@@ -50,6 +50,11 @@ export class Revocations implements OnApplicationBootstrap, OnApplicationShutdow
     return false;
   }
 
+  /** A revocation this node committed itself: known here at once, to the others by their next poll. */
+  announce(revocation: Revocation): void {
+    this.take(revocation);
+  }
+
   private async poll(): Promise<void> {
     const started = performance.now();
     try {
