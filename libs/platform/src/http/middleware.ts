@@ -36,8 +36,6 @@ export function createHttpAdapter(): ExpressAdapter {
 /** The stages before Nest's router, in order: context, headers, CORS, a path that can be routed. */
 export function installMiddleware(app: NestExpressApplication, config: AppConfig): void {
   app.set('trust proxy', trustProxy(config.TRUST_PROXY));
-  // The stages before the router compare paths as they are: a handler they do not know must not be reached.
-  app.set('case sensitive routing', true);
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.disable('x-powered-by');
