@@ -112,7 +112,10 @@ describe('sign-up', () => {
     const other = await startOn(server.databaseUrl, server.dataDir, { SIGNUP: mode });
     try {
       const answer = await new Client(other.url, null).post('/api/v1/auth/signup', { email: emailOf(mode) });
-      expect(answer).toMatchObject({ status: 403, body: { error: { code: '403', details: { error: 'signup_closed' } } } });
+      expect(answer).toMatchObject({
+        status: 403,
+        body: { error: { code: '403', details: { error: 'signup_closed' } } },
+      });
     } finally {
       await other.close();
     }

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '#platform';
@@ -36,18 +36,20 @@ export class RepoStorage {
     );
   }
 
+  /** Takes the directory away in one step, so that whoever still works in it finds nothing rather than a half; then deletes it. */
   async remove(repo: Pick<Repo, 'storageId'>): Promise<void> {
-    // Retries: a write that was under way may still add a file while the directory is emptied.
-    await rm(this.directoryOf(repo), { recursive: true, force: true, maxRetries: 5 });
+    const directory = this.directoryOf(repo);
+    await ifPresent(rename(directory, directory + REMOVED), undefined);
+    await rm(directory + REMOVED, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Storage ids of directories that nobody has touched since `before` (milliseconds since the Unix epoch), folder by folder. */
   async *untouchedSince(before: number): AsyncGenerator<string[]> {
-    for (const outer of await names(this.root)) {
-      for (const inner of await names(join(this.root, outer))) {
+    for (const outer of await namesIn(this.root)) {
+      for (const inner of await namesIn(join(this.root, outer))) {
         const folder = join(this.root, outer, inner);
         const found: string[] = [];
-        for (const name of await names(folder)) {
+        for (const name of await namesIn(folder)) {
           const storageId = STORED.exec(name)?.[1];
           if (storageId && (await touchedAt(join(folder, name))) < before) found.push(storageId);
         }
@@ -62,27 +64,25 @@ export function repoRoot(config: AppConfig): string {
   return join(config.DATA_DIR, 'repos');
 }
 
-const STORED = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.git$/;
+/** Whole repositories, and those whose removal a crash interrupted. */
+const STORED = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.git(?:\.removed)?$/;
 
-async function names(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isGone(error)) return [];
-    throw error;
-  }
+const REMOVED = '.removed';
+
+function namesIn(folder: string): Promise<string[]> {
+  return ifPresent(readdir(folder), []);
 }
 
 /** Milliseconds; a directory that disappears meanwhile counts as touched now. */
 async function touchedAt(path: string): Promise<number> {
-  try {
-    return (await stat(path)).mtimeMs;
-  } catch (error) {
-    if (isGone(error)) return Infinity;
-    throw error;
-  }
+  return (await ifPresent(stat(path), { mtimeMs: Infinity })).mtimeMs;
 }
 
-function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+async function ifPresent<Result>(work: Promise<Result>, otherwise: Result): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return otherwise;
+    throw error;
+  }
 }

@@ -92,7 +92,7 @@ export class ReposRepository {
   /** Those of `storageIds` that no repository has. */
   async findUnknownStorage(storageIds: readonly string[]): Promise<string[]> {
     const rows = await this.db.query<{ id: string }>(
-      `select id from unnest($1::uuid[]) as id where not exists (select 1 from repo where storage_id = id)`,
+      `select unknown.id from unnest($1::uuid[]) as unknown(id) where not exists (select 1 from repo where storage_id = unknown.id)`,
       [storageIds],
     );
     return rows.map((row) => row.id);

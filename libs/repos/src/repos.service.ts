@@ -41,9 +41,8 @@ export class ReposService {
     assertDescription(change.description);
     return this.db.transaction(async (tx) => {
       const now = this.clock.date();
-      // The row first: a branch can then not be deleted between the look at it and the change of the default.
-      const updated = await this.repos.update(repo, change, now);
       await this.journal.assertBranch(repo, change.defaultBranch);
+      const updated = await this.repos.update(repo, change, now);
       if (change.defaultBranch !== undefined) await this.journal.followHead(tx, repo);
       const facts = { fields: Object.keys(change) };
       await this.journal.record(caller, 'repo.update', REPO_UPDATED, repo, facts);
