@@ -134,7 +134,11 @@ export class RefsRepository {
   /** Version to catch up with, under the repository's projection lock until the transaction ends; null when caught up. */
   async lockProjection(repoId: string): Promise<string | null> {
     await this.db.query(`select pg_advisory_xact_lock(hashtextextended('ref-projection:' || $1, 0))`, [repoId]);
-    const [row] = await this.db.query<{ version: string }>('select version from ref_sync where repo_id = $1', [repoId]);
+    // With the repository's row held, its directory cannot be removed while files are written into it.
+    const [row] = await this.db.query<{ version: string }>(
+      'select version from ref_sync join repo on repo.id = repo_id where repo_id = $1 for key share of repo',
+      [repoId],
+    );
     return row?.version ?? null;
   }
 
@@ -142,12 +146,10 @@ export class RefsRepository {
     await this.db.query('delete from ref_sync where repo_id = $1 and version = $2', [repoId, version]);
   }
 
-  /** The default branch, which stays as it is until the transaction ends; null when the repository is gone. */
-  async lockDefaultBranch(repoId: string): Promise<string | null> {
-    const [row] = await this.db.query<{ name: string }>(
-      'select default_branch as name from repo where id = $1 for update',
-      [repoId],
-    );
+  async findDefaultBranch(repoId: string): Promise<string | null> {
+    const [row] = await this.db.query<{ name: string }>('select default_branch as name from repo where id = $1', [
+      repoId,
+    ]);
     return row?.name ?? null;
   }
 }

@@ -119,9 +119,8 @@ export class RefsService {
     if (!isValidRefName(name)) return null;
     return this.db.transaction(async (tx) => {
       // Locked, so that the default cannot become this branch meanwhile.
-      const defaultBranch = await this.refs.lockDefaultBranch(repo.id);
-      if (defaultBranch === null) throw refOutcomeError('gone', name);
-      if (name === BRANCH_PREFIX + defaultBranch)
+      if (!(await this.refs.lockRepo(repo.id))) throw refOutcomeError('gone', name);
+      if (name === BRANCH_PREFIX + (await this.refs.findDefaultBranch(repo.id)))
         throw new DomainError('bad_request', 'Cannot delete the default branch');
       const ref = await this.refs.findLocked(repo.id, name);
       if (!ref) return null;

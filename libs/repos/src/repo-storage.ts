@@ -75,7 +75,7 @@ function namesIn(folder: string): Promise<string[]> {
 
 /** Milliseconds; a directory that disappears meanwhile counts as touched now. */
 async function touchedAt(path: string): Promise<number> {
-  return (await ifPresent(stat(path), { mtimeMs: Infinity })).mtimeMs;
+  return (await ifPresent<{ mtimeMs: number }>(stat(path), { mtimeMs: Infinity })).mtimeMs;
 }
 
 async function ifPresent<Result>(work: Promise<Result>, otherwise: Result): Promise<Result> {

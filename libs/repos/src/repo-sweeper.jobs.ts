@@ -44,7 +44,8 @@ export class SweeperJobs extends WorkerHost {
       known += storageIds.length - found.length;
     }
     if (unknown.length > MAX_SUSPECT && unknown.length > known) {
-      this.log.error({ msg: 'most directories have no repository: not removing what looks foreign', unknown, known });
+      const facts = { unknown: unknown.length, known, example: unknown[0] };
+      this.log.error({ msg: 'most directories have no repository: not removing what looks foreign', ...facts });
       return;
     }
     for (const storageId of unknown) {
