@@ -8,8 +8,16 @@ import { AccountEntity, UserEntity } from './account.entity.js';
 export class AccountsRepository {
   constructor(private readonly db: Database) {}
 
-  async insert(account: Account, user: User): Promise<void> {
-    await this.db.repo(AccountEntity).insert({ ...account });
+  /** False when the slug is taken, also by a creation that commits meanwhile. */
+  async insertAccount(account: Account): Promise<boolean> {
+    const rows = await this.db.query(
+      `insert into account (id, kind, slug, tier) values ($1, $2, $3, $4) on conflict (slug) do nothing returning id`,
+      [account.id, account.kind, account.slug, account.tier],
+    );
+    return rows.length > 0;
+  }
+
+  async insertUser(user: User): Promise<void> {
     await this.db.repo(UserEntity).insert({ ...user });
   }
 
@@ -27,10 +35,6 @@ export class AccountsRepository {
 
   findAccountBySlug(slug: string): Promise<Account | null> {
     return this.db.repo(AccountEntity).findOneBy({ slug });
-  }
-
-  async isSlugTaken(slug: string): Promise<boolean> {
-    return this.db.repo(AccountEntity).existsBy({ slug });
   }
 
   async hasAdmin(): Promise<boolean> {

@@ -1,4 +1,5 @@
 export * from './account.js';
+export * from './account-slug.js';
 export * from './accounts.events.js';
 export * from './accounts.module.js';
 export * from './accounts.service.js';

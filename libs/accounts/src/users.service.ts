@@ -12,7 +12,8 @@ import {
   type Tier,
   UNIQUE_VIOLATION,
 } from '#platform';
-import { type Account, slugFromEmail, type User } from './account.js';
+import type { Account, User } from './account.js';
+import { slugFromEmail } from './account-slug.js';
 import { ACCOUNT_TIER_CHANGED, USER_CREATED } from './accounts.events.js';
 import { AccountsRepository } from './accounts.repository.js';
 
@@ -41,12 +42,7 @@ export class UsersService {
   async create(input: NewUser): Promise<{ user: User; account: Account }> {
     return this.db.transaction(async () => {
       if (await this.accounts.findUserByEmail(input.email)) throw emailTaken();
-      const account: Account = {
-        id: randomUUID(),
-        kind: 'personal',
-        slug: await this.freeSlug(input.email),
-        tier: this.config.DEFAULT_TIER,
-      };
+      const account = await this.createAccount(input.email);
       const user: User = {
         id: randomUUID(),
         accountId: account.id,
@@ -57,7 +53,7 @@ export class UsersService {
         isActive: true,
         createdAt: this.clock.date(),
       };
-      await this.insert(account, user);
+      await this.insertUser(user);
       await this.events.record(USER_CREATED, { accountId: account.id, kind: 'user', id: user.id });
       await this.audit.record(null, 'user.create', { accountId: account.id, kind: 'user', id: user.id });
       return { user, account };
@@ -85,19 +81,21 @@ export class UsersService {
     });
   }
 
-  private async freeSlug(email: string): Promise<string> {
-    const plain = slugFromEmail(email);
-    if (!(await this.accounts.isSlugTaken(plain))) return plain;
-    return slugFromEmail(email, base62(8).toLowerCase());
+  private async createAccount(email: string): Promise<Account> {
+    const id = randomUUID();
+    for (let suffix = ''; ; suffix = base62(8).toLowerCase()) {
+      const slug = slugFromEmail(email, suffix);
+      const account: Account = { id, kind: 'personal', slug, tier: this.config.DEFAULT_TIER };
+      if (await this.accounts.insertAccount(account)) return account;
+    }
   }
 
-  private async insert(account: Account, user: User): Promise<void> {
+  private async insertUser(user: User): Promise<void> {
     try {
-      await this.accounts.insert(account, user);
+      await this.accounts.insertUser(user);
     } catch (error) {
-      if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
-      if (brokenConstraint(error) === 'app_user_email_key') throw emailTaken();
-      throw new DomainError('conflict', 'That name was taken a moment ago; retry', { cause: error });
+      if (sqlState(error) === UNIQUE_VIOLATION && brokenConstraint(error) === 'app_user_email_key') throw emailTaken();
+      throw error;
     }
   }
 }

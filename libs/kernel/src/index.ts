@@ -3,3 +3,4 @@ export * from './ids.js';
 export * from './clock.js';
 export * from './fault-points.js';
 export * from './compiled-entry.js';
+export * from './slug.js';

@@ -1,45 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock, DomainError, faultPoint, fromWireError } from '#kernel';
-import { currentContext, type Principal, type RequestContext } from '#platform';
+import { currentContext, type Principal } from '#platform';
 import type { PreparedCommit } from './commit-request/commit-operations.js';
 import { CommitWriter } from './commit-request/commit-writer.js';
-import type { CommitTiming, WrittenCommit } from './commit-request/write-commits.js';
+import type { CommitTiming } from './commit-request/write-commits.js';
 import { CommitPublisher } from './commit-publisher.js';
 import { GroupQueue } from './commit-queue.js';
+import type { AcceptedCommit, QueuedCommit } from './queued-commit.js';
 import { BRANCH_PREFIX } from './ref.js';
 import { RefsRepository } from './refs.repository.js';
 import type { Repo } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
 import { GitStore } from './store/git-store.js';
-
-export interface CreatedCommit {
-  readonly sha: string;
-  readonly treeSha: string;
-  readonly branch: string;
-  /** '' for a root commit. */
-  readonly parent: string;
-  readonly timing: CommitTiming;
-}
-
-/** A prepared commit waiting for its branch. */
-export interface QueuedCommit {
-  readonly caller: Principal;
-  readonly repo: Repo;
-  readonly prepared: PreparedCommit;
-  /** The request it belongs to: audit rows and idempotency records of a group are written in their own names. */
-  readonly context: RequestContext | undefined;
-  /** Makes the answer, which is recorded with the effect. */
-  readonly render: (created: CreatedCommit) => unknown;
-  readonly resolve: (body: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** A queued commit with what the worker made of it. */
-export interface AcceptedCommit {
-  readonly item: QueuedCommit;
-  readonly written: WrittenCommit;
-}
+import { EMPTY_TREE } from './store/oid.js';
 
 interface Plan {
   readonly head: string | null;
@@ -141,8 +115,9 @@ export class CommitGroups {
   ): Promise<AcceptedCommit | null> {
     if (lastHead === head) return null;
     for (const entry of accepted) {
-      if (lastHead === null || head === null) return entry;
-      const changed = await this.store.changedPaths(directory, lastHead, head, entry.written.paths);
+      // A branch that was deleted meanwhile must not come back as a root commit nobody asked for.
+      if (head === null) return entry;
+      const changed = await this.store.changedPaths(directory, lastHead ?? EMPTY_TREE, head, entry.written.paths);
       if (changed.length > 0) return entry;
     }
     return null;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError, faultPoint } from '#kernel';
 import { Audit, Database, Events, Idempotency, runInContext, SessionWrites, type Transaction } from '#platform';
-import type { AcceptedCommit, CreatedCommit } from './commit-groups.js';
 import type { CommitTiming } from './commit-request/write-commits.js';
 import { MaintenanceCounter } from './maintenance-counter.js';
+import type { AcceptedCommit, CreatedCommit } from './queued-commit.js';
 import { BRANCH_PREFIX } from './ref.js';
 import { refOutcomeError, RefWriter } from './ref-writer.js';
 import { COMMIT_CREATED } from './repos.events.js';

@@ -10,6 +10,7 @@ import { GitStore, STREAM_ABOVE_BYTES } from './store/git-store.js';
 import type { TreeListing } from './store/operations/list-tree.js';
 import type { BlobText, ByteRange } from './store/operations/read-blob.js';
 import type { BatchBlob } from './store/operations/read-blobs.js';
+import { looksBinary, SNIFF_BYTES } from './store/text-content.js';
 
 /** Largest blob served whole; above it a range is needed (coregit.md §8.3). */
 export const MAX_WHOLE_BLOB = 52_428_800;
@@ -86,10 +87,14 @@ export class FilesService {
     return listing === null || listing.entries.length === 0;
   }
 
-  /** True when the first bytes say that the file is not text (coregit.md §8.4). */
+  /** Whether the file is not text (coregit.md §8.4); one that is streamed is judged by its beginning alone. */
   async isBinary(repo: Repo, blob: FoundBlob): Promise<boolean> {
-    if (blob.size > STREAM_ABOVE_BYTES) return true;
-    const { encoding } = await this.store.readBlobText(this.storage.directoryOf(repo), blob.sha, { start: 0, end: 0 });
+    const directory = this.storage.directoryOf(repo);
+    if (blob.size > STREAM_ABOVE_BYTES) {
+      const { stream } = await this.store.openBlobStream(directory, blob.sha, { start: 0, end: SNIFF_BYTES });
+      return looksBinary(Buffer.concat((await stream.toArray()) as Buffer[]));
+    }
+    const { encoding } = await this.store.readBlobText(directory, blob.sha, { start: 0, end: 0 });
     return encoding === 'base64';
   }
 

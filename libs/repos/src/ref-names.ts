@@ -1,5 +1,5 @@
 /** Longest short name, in characters (contract 4.6). */
-const MAX_NAME = 256;
+export const MAX_NAME = 256;
 /** A ref is a file in the bare repository and git locks it as `<name>.lock`, so 255 bytes less that suffix. */
 const MAX_COMPONENT_BYTES = 250;
 

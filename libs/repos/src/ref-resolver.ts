@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { BRANCH_PREFIX, type Ref, shortRefName, TAG_PREFIX } from './ref.js';
+import { MAX_NAME } from './ref-names.js';
 import { RefsRepository } from './refs.repository.js';
 import type { Repo } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
@@ -54,7 +55,7 @@ export class RefResolver {
     const segments = rest.split('/');
     const first = segments[0] ?? '';
     if (first === '' && segments.length === 1) return { ...(await this.resolve(repo, null)), path: '' };
-    const prefixes = segments.map((_, index) => segments.slice(0, index + 1).join('/'));
+    const prefixes = leadingNames(segments);
     const found = await this.refs.findAny(repo.id, prefixes.flatMap(candidates));
     for (const prefix of prefixes.toReversed()) {
       const ref = pick(found, prefix);
@@ -71,13 +72,12 @@ export class RefResolver {
     return { ...(await this.resolveSha(repo, first)), path };
   }
 
-  /** The full sha an id means: itself in lower case, or the one object of that prefix; null when there is none. */
+  /** The full sha an id means: itself in lower case, or the only object of that prefix; null otherwise. */
   async completeSha(repo: Repo, id: string): Promise<string | null> {
     if (FULL_SHA.test(id)) return id.toLowerCase();
     if (!SHORT_SHA.test(id)) return null;
     const found = await this.store.resolvePrefix(this.storage.directoryOf(repo), id.toLowerCase());
-    if (found === 'ambiguous') throw new DomainError('bad_request', `Short id '${id}' is ambiguous`);
-    return found;
+    return found === 'ambiguous' ? null : found;
   }
 
   private async resolveSha(repo: Repo, name: string): Promise<ResolvedRef> {
@@ -95,6 +95,17 @@ export class RefResolver {
       throw new DomainError('not_found', `'${shortRefName(ref.name)}' does not point to a commit`);
     return target.peeled;
   }
+}
+
+/** `a`, `a/b`, `a/b/c`, …, as long as a ref could be called so. */
+function leadingNames(segments: readonly string[]): string[] {
+  const names: string[] = [];
+  for (let name = ''; names.length < segments.length;) {
+    name = names.length === 0 ? (segments[0] ?? '') : `${name}/${segments[names.length] ?? ''}`;
+    if (name.length > BRANCH_PREFIX.length + MAX_NAME) break;
+    names.push(name);
+  }
+  return names;
 }
 
 function candidates(name: string): string[] {

@@ -9,10 +9,16 @@ export class RefsRepository {
   constructor(private readonly db: Database) {}
 
   async find(repoId: string, name: string): Promise<Ref | null> {
-    const [ref] = await this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 and name = $2', [
-      repoId,
-      name,
-    ]);
+    const [ref] = await this.findAny(repoId, [name]);
+    return ref ?? null;
+  }
+
+  /** As `find`, and the ref stays as it is until the transaction ends. */
+  async findLocked(repoId: string, name: string): Promise<Ref | null> {
+    const [ref] = await this.db.query<Ref>(
+      'select name, sha, peeled from ref where repo_id = $1 and name = $2 for update',
+      [repoId, name],
+    );
     return ref ?? null;
   }
 
@@ -20,7 +26,8 @@ export class RefsRepository {
   findAny(repoId: string, names: readonly string[]): Promise<Ref[]> {
     return this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 and name = any($2)', [
       repoId,
-      names,
+      // No name holds NUL, and PostgreSQL refuses to be asked for one.
+      names.filter((name) => !name.includes('\0')),
     ]);
   }
 
@@ -158,7 +165,11 @@ export class RefsRepository {
   /** Version to catch up with, under the repository's projection lock until the transaction ends; null when caught up. */
   async lockProjection(repoId: string): Promise<string | null> {
     await this.db.query(`select pg_advisory_xact_lock(hashtextextended('ref-projection:' || $1, 0))`, [repoId]);
-    const [row] = await this.db.query<{ version: string }>('select version from ref_sync where repo_id = $1', [repoId]);
+    // With the repository's row held, its directory cannot be removed while files are written into it.
+    const [row] = await this.db.query<{ version: string }>(
+      'select version from ref_sync join repo on repo.id = repo_id where repo_id = $1 for key share of repo',
+      [repoId],
+    );
     return row?.version ?? null;
   }
 

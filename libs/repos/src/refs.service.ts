@@ -79,14 +79,10 @@ export class RefsService {
     return { name, sha, peeled: null };
   }
 
+  /** Errors: `bad_request` for the default branch, `not_found`. */
   async deleteBranch(caller: Principal, repo: Repo, name: string): Promise<void> {
-    if (name === repo.defaultBranch) throw new DomainError('bad_request', 'Cannot delete the default branch');
-    const full = BRANCH_PREFIX + name;
-    await this.db.transaction(async (tx) => {
-      const outcome = await this.writer.apply(tx, repo, { name: full, expected: 'any', target: null });
-      if (outcome !== 'done') throw new DomainError('not_found', 'Branch not found');
-      await this.record(caller, 'branch.delete', repo, { name: full });
-    });
+    const deleted = await this.remove(caller, repo, BRANCH_PREFIX + name, 'branch.delete');
+    if (!deleted) throw new DomainError('not_found', 'Branch not found');
   }
 
   /** Errors: `not_found` naming the ref. */
@@ -103,10 +99,8 @@ export class RefsService {
     }
     const peeled = await this.peelTarget(repo, name, input);
     return this.db.transaction(async (tx) => {
-      const before = await this.refs.find(repo.id, name);
+      const before = await this.findForWrite(repo, name);
       this.assertExpected(name, before, input.expected);
-      if (!before && input.expected === null && !(await this.refs.lockRepo(repo.id)))
-        throw refOutcomeError('gone', name);
       const target = { sha: input.sha, peeled };
       const outcome = await this.writer.apply(tx, repo, { name, expected: before?.sha ?? null, target });
       if (outcome !== 'done') throw refOutcomeError(outcome, name);
@@ -117,15 +111,33 @@ export class RefsService {
 
   /** Errors: `bad_request` for the default branch, `not_found`. Answers where the ref was. */
   async delete(caller: Principal, repo: Repo, name: string): Promise<Ref> {
-    if (name === BRANCH_PREFIX + repo.defaultBranch)
-      throw new DomainError('bad_request', 'Cannot delete the default branch');
+    const deleted = await this.remove(caller, repo, name, 'ref.delete');
+    if (!deleted) throw new DomainError('not_found', `Ref '${name}' not found`);
+    return deleted;
+  }
+
+  private async remove(caller: Principal, repo: Repo, name: string, action: string): Promise<Ref | null> {
+    if (!isValidRefName(name)) return null;
     return this.db.transaction(async (tx) => {
-      const ref = await this.get(repo, name);
+      // Locked, so that the default cannot become this branch meanwhile.
+      if (!(await this.refs.lockRepo(repo.id))) throw refOutcomeError('gone', name);
+      if (name === BRANCH_PREFIX + (await this.refs.findDefaultBranch(repo.id)))
+        throw new DomainError('bad_request', 'Cannot delete the default branch');
+      const ref = await this.refs.findLocked(repo.id, name);
+      if (!ref) return null;
       const outcome = await this.writer.apply(tx, repo, { name, expected: ref.sha, target: null });
       if (outcome !== 'done') throw refOutcomeError(outcome, name);
-      await this.record(caller, 'ref.delete', repo, { name, sha: ref.sha });
+      await this.record(caller, action, repo, { name, sha: ref.sha });
       return ref;
     });
+  }
+
+  /** The ref as it stays until the transaction ends; null when its name is free, and stays free. */
+  private async findForWrite(repo: Repo, name: string): Promise<Ref | null> {
+    const present = await this.refs.findLocked(repo.id, name);
+    if (present) return present;
+    if (!(await this.refs.lockRepo(repo.id))) throw refOutcomeError('gone', name);
+    return this.refs.findLocked(repo.id, name);
   }
 
   private async peelTarget(repo: Repo, name: string, input: PutRef): Promise<string | null> {

@@ -4,7 +4,7 @@ import { Audit, Events, type Principal, SessionWrites, type Transaction } from '
 import { BRANCH_PREFIX } from './ref.js';
 import { RefProjector } from './ref-projector.js';
 import { RefsRepository } from './refs.repository.js';
-import type { Repo } from './repo.js';
+import { type Repo, repoNotFound } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
 
 /** What goes with every change of a repository: its event, its audit row, its HEAD and its directory. */
@@ -38,9 +38,11 @@ export class RepoJournal {
     await this.sessionWrites.noteFor(caller, { repoId: repo.id, objects: 2, refs: 1 });
   }
 
-  /** @throws DomainError `bad_request` when `branch` is given and does not exist. */
+  /** Errors: `bad_request` when `branch` is given and does not exist. It stays until the transaction ends. */
   async assertBranch(repo: Repo, branch: string | undefined): Promise<void> {
-    if (branch === undefined || (await this.refs.find(repo.id, BRANCH_PREFIX + branch))) return;
+    if (branch === undefined) return;
+    if (!(await this.refs.lockRepo(repo.id))) throw repoNotFound();
+    if (await this.refs.find(repo.id, BRANCH_PREFIX + branch)) return;
     throw new DomainError('bad_request', `Branch '${branch}' does not exist`, { field: 'default_branch' });
   }
 

@@ -1,6 +1,6 @@
-import { DomainError } from '#kernel';
+import { DomainError, isSlug } from '#kernel';
 import { isValidBranchName } from './ref-names.js';
-import { isValidRepoSlug, isValidSlug } from './slugs.js';
+import { isRepoSlug } from './slugs.js';
 
 export type Visibility = 'public' | 'private';
 
@@ -47,11 +47,12 @@ const NAME_RULE = 'Use lowercase letters, numbers, hyphens. 1-100 chars.';
 
 /** The rules of coregit.md §5.1, with their texts. */
 export function assertNewRepo(input: NewRepo): void {
-  if (!isValidSlug(input.slug)) throw invalid('slug', `Invalid slug. ${NAME_RULE}`);
-  if (input.namespace !== null && !isValidSlug(input.namespace)) {
+  if (input.slug === '') throw invalid('slug', 'slug is required');
+  if (!isSlug(input.slug)) throw invalid('slug', `Invalid slug. ${NAME_RULE}`);
+  if (input.namespace !== null && !isSlug(input.namespace)) {
     throw invalid('namespace', `Invalid namespace. ${NAME_RULE}`);
   }
-  if (!isValidRepoSlug(input.slug, input.namespace)) {
+  if (!isRepoSlug(input.slug, input.namespace)) {
     throw invalid('slug', `Invalid slug. '${input.slug}' is reserved inside a namespace.`);
   }
   assertDescription(input.description);

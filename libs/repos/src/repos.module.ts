@@ -26,8 +26,11 @@ import { RefsRepository } from './refs.repository.js';
 import { RefsService } from './refs.service.js';
 import { RefWriter } from './ref-writer.js';
 import { RepoEntity } from './repo.entity.js';
+import { RepoCreation } from './repo-creation.js';
 import { RepoJournal } from './repo-journal.js';
-import { RepoStorage } from './repo-storage.js';
+import { RepoQuota } from './repo-quota.js';
+import { repoRoot, RepoStorage } from './repo-storage.js';
+import { SWEEPER_QUEUE, SweeperJobs, SweeperSchedule } from './repo-sweeper.jobs.js';
 import { ReposRepository } from './repos.repository.js';
 import { ReposService } from './repos.service.js';
 import { GitRunner } from './runner/git-runner.js';
@@ -50,9 +53,12 @@ const ENGINE: Provider[] = [
   { provide: CommitWriter, inject: [StorePool], useFactory: (pool: StorePool) => new CommitWriter(pool) },
   {
     provide: GitRunner,
-    inject: [AppConfig, RepoStorage],
-    useFactory: (config: AppConfig, storage: RepoStorage) =>
-      GitRunner.start({ root: storage.root, ...(config.FAULT_POINT !== undefined && { fault: config.FAULT_POINT }) }),
+    inject: [AppConfig],
+    useFactory: (config: AppConfig) =>
+      GitRunner.start({
+        root: repoRoot(config),
+        ...(config.FAULT_POINT !== undefined && { fault: config.FAULT_POINT }),
+      }),
   },
 ];
 
@@ -62,7 +68,7 @@ const ENGINE: Provider[] = [
   imports: [
     AccountsModule,
     TypeOrmModule.forFeature([RepoEntity]),
-    BullModule.registerQueue({ name: MAINTENANCE_QUEUE }),
+    BullModule.registerQueue({ name: MAINTENANCE_QUEUE }, { name: SWEEPER_QUEUE }),
   ],
   controllers: [V1ReposController, V1CommitsController, V1RefsController, V1FilesController, GitHttpController],
   providers: [
@@ -84,11 +90,15 @@ const ENGINE: Provider[] = [
     RefsRepository,
     RefsService,
     RefWriter,
+    RepoCreation,
     RepoJournal,
+    RepoQuota,
     RepoStorage,
     ReposRepository,
     ReposService,
     RepoUrls,
+    SweeperJobs,
+    SweeperSchedule,
   ],
   exports: [RefFiles, ReposService],
 })

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
 import { RepoEntity } from './repo.entity.js';
-import type { Repo, RepoAddress, RepoChange } from './repo.js';
+import { type Repo, type RepoAddress, type RepoChange, repoNotFound } from './repo.js';
 
 export interface RepoListQuery {
   readonly limit: number;
@@ -72,8 +72,12 @@ export class ReposRepository {
     await this.db.query('select 1 from account where id = $1 for update', [accountId]);
   }
 
-  async update(repo: Repo, change: RepoChange, now: Date): Promise<void> {
+  /** The row as it is after the change. Errors: `not_found` when it is gone. */
+  async update(repo: Repo, change: RepoChange, now: Date): Promise<Repo> {
     await this.db.repo(RepoEntity).update({ id: repo.id, accountId: repo.accountId }, { ...change, updatedAt: now });
+    const updated = await this.findById(repo.id);
+    if (!updated) throw repoNotFound();
+    return updated;
   }
 
   /** True when the row existed. Refs go with it. */
@@ -85,7 +89,12 @@ export class ReposRepository {
     return rows.length > 0;
   }
 
-  async existsByStorage(storageId: string): Promise<boolean> {
-    return this.db.repo(RepoEntity).existsBy({ storageId });
+  /** Those of `storageIds` that no repository has. */
+  async findUnknownStorage(storageIds: readonly string[]): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }>(
+      `select unknown.id from unnest($1::uuid[]) as unknown(id) where not exists (select 1 from repo where storage_id = unknown.id)`,
+      [storageIds],
+    );
+    return rows.map((row) => row.id);
   }
 }

@@ -3,6 +3,7 @@ import { IsNull } from 'typeorm';
 import { Database } from '#platform';
 import type { Key, KeyWithOwner } from './key.js';
 import { KeyEntity } from './key.entity.js';
+import type { Revocation } from './revocations.js';
 
 /** Every query on keys and on the revocation log. */
 @Injectable()
@@ -42,8 +43,13 @@ export class KeysRepository {
     return rows.length > 0;
   }
 
-  async appendRevocation(kind: 'key' | 'user' | 'account' | 'pinned_session', subjectId: string): Promise<void> {
-    await this.db.query('insert into revocation (kind, subject_id) values ($1, $2)', [kind, subjectId]);
+  async appendRevocation(kind: Revocation['kind'], subjectId: string): Promise<Revocation> {
+    const [row] = await this.db.query<Revocation>(
+      `insert into revocation (kind, subject_id) values ($1, $2)
+       returning seq::text, kind, subject_id as "subjectId"`,
+      [kind, subjectId],
+    );
+    return row!;
   }
 
   async recordUse(uses: readonly { keyId: string; at: Date; address: string | null }[]): Promise<void> {

@@ -7,6 +7,7 @@ import { generateKey, VISIBLE_PREFIX } from './key-format.js';
 import type { Key, MintedKey } from './key.js';
 import { KeysRepository } from './keys.repository.js';
 import { Pepper } from './pepper.js';
+import { Revocations } from './revocations.js';
 
 export interface NewKey {
   readonly name: string | null;
@@ -24,6 +25,7 @@ export class KeysService {
     private readonly db: Database,
     private readonly keys: KeysRepository,
     private readonly pepper: Pepper,
+    private readonly revocations: Revocations,
     private readonly events: Events,
     private readonly audit: Audit,
     private readonly clock: Clock,
@@ -75,12 +77,13 @@ export class KeysService {
 
   /** Ends a key of the caller everywhere within a second. Errors: `not_found`. */
   async revoke(caller: Principal, keyId: string): Promise<void> {
-    await this.db.transaction(async () => {
+    await this.db.transaction(async (tx) => {
       const revoked =
         UUID.test(keyId) && (await this.keys.revoke(caller.userId, keyId, 'removed by its owner', this.clock.date()));
       if (!revoked) throw new DomainError('not_found', 'API key not found');
       const subject = { accountId: caller.accountId, kind: 'key', id: keyId };
-      await this.keys.appendRevocation('key', keyId);
+      const revocation = await this.keys.appendRevocation('key', keyId.toLowerCase());
+      tx.afterCommit(() => this.revocations.announce(revocation));
       await this.events.record('key.revoked', subject);
       await this.audit.record(caller, 'key.revoke', subject);
     });

@@ -53,6 +53,11 @@ export class Revocations implements OnApplicationBootstrap, BeforeApplicationShu
     return false;
   }
 
+  /** A revocation this node committed itself: known here at once, to the others by their next poll. */
+  announce(revocation: Revocation): void {
+    this.take(revocation);
+  }
+
   private async poll(): Promise<void> {
     const started = performance.now();
     // After an outage the window reaches back over all of it, or what was revoked meanwhile would never be seen.

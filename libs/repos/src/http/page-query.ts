@@ -11,17 +11,19 @@ export function pageOffset(value: string | undefined): number {
   return Number.isNaN(offset) ? 0 : Math.min(Math.max(offset, 0), 1_000_000);
 }
 
+const CURSOR = /^([1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z)\|([\w-]{1,64})$/;
+
 /** base64 of `<iso>|<id>` (coregit.md §1.8). Errors: `invalid_input` `Invalid cursor`. */
 export function decodeCursor(cursor: string): { updatedAt: string; id: string } {
-  const [updatedAt = '', id = ''] = Buffer.from(cursor, 'base64').toString('utf8').split('|');
-  if (
-    !/^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/.test(updatedAt) ||
-    Number.isNaN(Date.parse(updatedAt)) ||
-    !/^[\w-]{1,64}$/.test(id)
-  ) {
-    throw new DomainError('invalid_input', 'Invalid cursor', { field: 'cursor' });
-  }
+  const [, updatedAt = '', id = ''] = CURSOR.exec(Buffer.from(cursor, 'base64').toString('utf8')) ?? [];
+  const at = new Date(updatedAt);
+  // Compared, because a day that no month has is read as one of the next.
+  if (Number.isNaN(at.getTime()) || at.toISOString() !== updatedAt) throw invalidCursor();
   return { updatedAt, id };
+}
+
+export function invalidCursor(): DomainError {
+  return new DomainError('invalid_input', 'Invalid cursor', { field: 'cursor' });
 }
 
 export function encodeCursor(updatedAt: Date, id: string): string {

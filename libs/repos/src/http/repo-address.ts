@@ -6,6 +6,7 @@ import { TAIL_WORDS } from '../slugs.js';
 const addresses = new WeakMap<Request, RepoAddress>();
 const REST_PREFIX = '/v1/repos/';
 const GIT_PATH = /^\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.git(\/.*)?$/;
+const PATH_TAIL = /^[^/]+(?:\/[^/]+)?\/(?:tree|blob|raw|refs)\//;
 
 /**
  * Resolves both forms of a repository's address before the router, so that each handler is declared once:
@@ -40,10 +41,11 @@ export function repoAddressOf(request: Request): RepoAddress {
 function resolveRest(tail: string): { address: RepoAddress; rest: string } | null {
   const [first = '', second, ...others] = tail.split('/');
   if (first === '') return null;
+  // Not normalised (coregit.md §1.2), but for the routes whose rest is a path of the caller's.
+  if (tail.endsWith('/') && !PATH_TAIL.test(tail)) return null;
   if (second === undefined || TAIL_WORDS.has(second)) {
     return { address: { namespace: null, slug: decodeURIComponent(first) }, rest: tail };
   }
-  if (second === '') return null;
   const address = { namespace: decodeURIComponent(first), slug: decodeURIComponent(second) };
   return { address, rest: [second, ...others].join('/') };
 }

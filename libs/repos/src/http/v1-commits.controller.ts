@@ -14,7 +14,7 @@ import {
   V1ListedCommit,
 } from './v1-commits.dto.js';
 
-const SHA = /^[0-9a-f]{40}$/;
+const SHA = /^[0-9a-f]{40}$/i;
 
 @ApiTags('Commits')
 @Controller('v1/repos/:slug/commits')
@@ -40,9 +40,9 @@ export class V1CommitsController {
   @ApiOperation({ operationId: 'listCommits', summary: 'List commits' })
   @ApiOkResponse({ type: V1CommitList })
   async list(@TheRepo() repo: Repo, @Query() query: V1CommitListQuery): Promise<V1CommitList> {
-    const cursor = query.cursor && SHA.test(query.cursor) ? query.cursor : null;
+    const cursor = query.cursor && SHA.test(query.cursor) ? query.cursor.toLowerCase() : null;
     const page = await this.commits.list(repo, {
-      ref: query.ref ?? query.branch ?? null,
+      ref: query.ref || query.branch || null,
       limit: pageLimit(query.limit, 20, 100),
       cursor,
     });

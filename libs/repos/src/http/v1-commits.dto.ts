@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsString } from 'class-validator';
-import type { CreatedCommit } from '../commit-groups.js';
+import type { CreatedCommit } from '../queued-commit.js';
 import type { CommitFacts } from '../store/operations/read-commit.js';
 
 /** Described for clients; the body itself is parsed and validated in a worker (commit-request/). */

@@ -37,33 +37,35 @@ export class V1FilesController {
     const { target, listing } = await this.files.tree(repo, joined(rest), isRecursive);
     cacheFor(response, repo, target.isImmutable);
     const etag = `"${listing.treeSha}${isRecursive ? '-r' : ''}"`;
-    return isFresh(request, response, etag) ? undefined : V1Tree.from(target, listing, isRecursive);
+    response.setHeader('ETag', etag);
+    return isFresh(request, etag) ? notModified(response) : V1Tree.from(target, listing, isRecursive);
   }
 
   /** A file as JSON; base64 when it is not text. One byte range is understood. */
-  @Get('blob/*rest')
+  @Get(['blob', 'blob/*rest'])
   @RequireScopes('repos:read')
   @ApiOperation({ operationId: 'getBlob', summary: 'Read a file as JSON' })
   @ApiParam({ name: 'rest', description: '<ref>/<path>' })
   @ApiOkResponse({ type: V1Blob })
   async blob(
     @TheRepo() repo: Repo,
-    @Param('rest') rest: string | string[],
+    @Param('rest') rest: string | string[] | undefined,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<V1Blob | undefined> {
     const blob = await this.files.findBlob(repo, joined(rest));
+    const isCurrent = isFresh(request, `"${blob.sha}"`);
+    const range = isCurrent ? null : parseByteRange(rangeOf(request, blob), blob.size, false);
+    if (!range && !isCurrent) assertServable(blob, 'File exceeds 50 MB size limit. Use Range header to fetch a slice.');
     blobHeaders(response, repo, blob);
-    if (isFresh(request, response, `"${blob.sha}"`)) return undefined;
-    const range = parseByteRange(request.headers.range, blob.size, false);
-    if (!range) assertServable(blob, 'File exceeds 50 MB size limit. Use Range header to fetch a slice.');
+    if (isCurrent) return notModified(response);
     const text = await this.files.readText(repo, blob, range);
     if (range) response.status(206).setHeader('Content-Range', contentRange(range, blob.size));
     return V1Blob.from(blob.target.path, blob.sha, text, range);
   }
 
   /** A file's bytes, streamed; ranges `a-b`, `a-` and `-n`. */
-  @Get('raw/*rest')
+  @Get(['raw', 'raw/*rest'])
   @RequireScopes('repos:read')
   @ApiOperation({ operationId: 'getRaw', summary: "Read a file's bytes" })
   @ApiParam({ name: 'rest', description: '<ref>/<path>' })
@@ -71,22 +73,23 @@ export class V1FilesController {
   @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
   async raw(
     @TheRepo() repo: Repo,
-    @Param('rest') rest: string | string[],
+    @Param('rest') rest: string | string[] | undefined,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
     const blob = await this.files.findBlob(repo, joined(rest));
+    const isCurrent = isFresh(request, `"${blob.sha}"`);
+    const range = isCurrent ? null : parseByteRange(rangeOf(request, blob), blob.size, true);
+    if (!range && !isCurrent) assertServable(blob, 'File exceeds 50 MB. Use Range header.');
+    const isBinary = !isCurrent && (await this.files.isBinary(repo, blob));
+    const content = isCurrent || request.method === 'HEAD' ? null : await this.files.readRaw(repo, blob, range);
     blobHeaders(response, repo, blob);
     response.setHeader('X-Content-Sha', blob.sha);
-    if (isFresh(request, response, `"${blob.sha}"`)) return void response.end();
-    const range = parseByteRange(request.headers.range, blob.size, true);
-    if (!range) assertServable(blob, 'File exceeds 50 MB. Use Range header.');
-    const isBinary = await this.files.isBinary(repo, blob);
-    const content = await this.files.readRaw(repo, blob, range);
+    if (isCurrent) return void response.status(304).end();
     if (range) response.status(206).setHeader('Content-Range', contentRange(range, blob.size));
     response.setHeader('Content-Type', isBinary ? 'application/octet-stream' : 'text/plain; charset=utf-8');
     response.setHeader('Content-Length', String(range ? range.end - range.start : blob.size));
-    await send(response, request.method === 'HEAD' ? null : content);
+    await send(response, content);
   }
 
   /** Up to 100 files of one ref in one call. */
@@ -104,20 +107,28 @@ export class V1FilesController {
     const batch = await this.files.batch(repo, V1BatchBody.toQuery(body));
     if (batch.etag !== null) {
       response.setHeader('Cache-Control', 'private, max-age=60');
-      if (isFresh(request, response, batch.etag)) return undefined;
+      response.setHeader('ETag', batch.etag);
+      if (isFresh(request, batch.etag)) return notModified(response);
     }
     return V1BatchResult.from(batch);
   }
 }
 
-/** Sets the ETag; true (and 304) when the client's copy is the same. */
-function isFresh(request: Request, response: Response, etag: string): boolean {
-  response.setHeader('ETag', etag);
+/** True when the client's copy is the same. */
+function isFresh(request: Request, etag: string): boolean {
   const wanted = request.headers['if-none-match'];
   const tags = wanted?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? [];
-  if (!tags.includes('*') && !tags.includes(etag.replace(/^W\//, ''))) return false;
+  return tags.includes('*') || tags.includes(etag.replace(/^W\//, ''));
+}
+
+function notModified(response: Response): undefined {
   response.status(304);
-  return true;
+}
+
+/** The Range header, unless If-Range says that the client has a part of another content. */
+function rangeOf(request: Request, blob: FoundBlob): string | undefined {
+  const condition = request.headers['if-range'];
+  return typeof condition === 'string' && condition !== `"${blob.sha}"` ? undefined : request.headers.range;
 }
 
 /** Only what a full sha names never changes; private content is for the caller's cache alone (coregit.md §8.3). */
@@ -129,10 +140,12 @@ function cacheFor(response: Response, repo: Repo, isImmutable: boolean): void {
   );
   response.vary('x-api-key');
   response.vary('Authorization');
+  response.vary('x-session-id');
 }
 
 function blobHeaders(response: Response, repo: Repo, blob: FoundBlob): void {
   cacheFor(response, repo, blob.target.isImmutable);
+  response.setHeader('ETag', `"${blob.sha}"`);
   response.setHeader('Accept-Ranges', 'bytes');
   response.vary('Range');
 }

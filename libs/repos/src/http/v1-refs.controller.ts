@@ -1,11 +1,12 @@
-import { Body, Controller, Delete, Get, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Post, Put, Query, Req, UseGuards } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
 import { PlanGate } from '#accounts';
 import { DomainError } from '#kernel';
 import { Caller, type Principal, RequireScopes } from '#platform';
 import { RefsService } from '../refs.service.js';
 import type { Repo } from '../repo.js';
-import { pageLimit } from './page-query.js';
+import { invalidCursor, pageLimit } from './page-query.js';
 import { RepoGuard, TheRepo } from './repo.guard.js';
 import {
   V1Branch,
@@ -43,7 +44,7 @@ export class V1RefsController {
     @TheRepo() repo: Repo,
     @Body() body: V1CreateBranchBody,
   ): Promise<V1CreatedBranch> {
-    const input = { name: body.name, from: body.from ?? null, fromSha: body.from_sha ?? null };
+    const input = { name: body.name, from: body.from || null, fromSha: body.from_sha || null };
     return { ...V1Branch.from(await this.refs.createBranch(caller, repo, input)), created: true };
   }
 
@@ -52,7 +53,8 @@ export class V1RefsController {
   @ApiOperation({ operationId: 'listBranches', summary: 'List branches' })
   @ApiOkResponse({ type: V1BranchList })
   async listBranches(@TheRepo() repo: Repo, @Query() query: V1RefListQuery): Promise<V1BranchList> {
-    const page = await this.refs.listBranches(repo, query.cursor ?? null, pageLimit(query.limit, 100, 500));
+    if (query.cursor?.includes('\0')) throw invalidCursor();
+    const page = await this.refs.listBranches(repo, query.cursor || null, pageLimit(query.limit, 100, 500));
     return V1BranchList.from(page, repo.defaultBranch);
   }
 
@@ -82,7 +84,8 @@ export class V1RefsController {
   @RequireScopes('repos:read')
   @ApiOperation({ operationId: 'listRefs', summary: 'List refs' })
   @ApiOkResponse({ type: V1RefList })
-  async listRefs(@TheRepo() repo: Repo, @Query() query: V1RefListQuery): Promise<V1RefList> {
+  async listRefs(@TheRepo() repo: Repo, @Query() query: V1RefListQuery, @Req() request: Request): Promise<V1RefList> {
+    if (request.path.endsWith('/')) throw new DomainError('bad_request', 'Ref path is required', { field: 'ref' });
     const page = await this.refs.list(repo, fullName(query.cursor), pageLimit(query.limit, 100, 500));
     return V1RefList.from(page, repo.defaultBranch);
   }
@@ -131,7 +134,7 @@ export class V1RefsController {
 /** The full ref name a list cursor (`branch:<name>`, `tag:<name>`) stands for. */
 function fullName(cursor: string | undefined): string | null {
   if (!cursor) return null;
-  const [, kind, name] = /^(branch|tag):(.+)$/s.exec(cursor) ?? [];
-  if (!kind || !name) throw new DomainError('invalid_input', 'Invalid cursor', { field: 'cursor' });
+  const [, kind, name] = /^(branch|tag):([^\0]+)$/.exec(cursor) ?? [];
+  if (!kind || !name) throw invalidCursor();
   return `refs/${kind === 'tag' ? 'tags' : 'heads'}/${name}`;
 }

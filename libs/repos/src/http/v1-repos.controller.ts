@@ -4,6 +4,7 @@ import type { Request } from 'express';
 import { Caller, type Principal, RequireScopes, SelfSettled } from '#platform';
 import { FilesService } from '../files.service.js';
 import type { Repo } from '../repo.js';
+import { RepoCreation } from '../repo-creation.js';
 import { ReposService } from '../repos.service.js';
 import { decodeCursor, encodeCursor, pageOffset } from './page-query.js';
 import { RepoGuard, TheRepo } from './repo.guard.js';
@@ -24,6 +25,7 @@ import {
 @Controller('v1/repos')
 export class V1ReposController {
   constructor(
+    private readonly creation: RepoCreation,
     private readonly repos: ReposService,
     private readonly files: FilesService,
     private readonly urls: RepoUrls,
@@ -40,7 +42,7 @@ export class V1ReposController {
     @Body() body: V1CreateRepoBody,
     @Req() request: Request,
   ): Promise<V1CreatedRepo> {
-    return this.repos.create(caller, V1CreateRepoBody.toNewRepo(body), (repo) =>
+    return this.creation.create(caller, V1CreateRepoBody.toNewRepo(body), (repo) =>
       V1CreatedRepo.from(repo, this.urls.of(request, caller, repo)),
     );
   }
@@ -58,7 +60,7 @@ export class V1ReposController {
       limit,
       offset,
       after,
-      namespace: query.namespace ?? null,
+      namespace: query.namespace || null,
       templatesOnly: query.is_template === 'true',
     });
     const last = page.repos.at(-1);

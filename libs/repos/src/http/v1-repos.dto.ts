@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsIn, IsOptional, IsString, Matches } from 'class-validator';
 import { MAX_DESCRIPTION, type NewRepo, type Repo, type RepoChange, type Visibility } from '../repo.js';
 import { pageLimit } from './page-query.js';
 
@@ -178,7 +178,7 @@ export class V1RepoListQuery {
   limit?: string;
   @ApiPropertyOptional({ type: Number, minimum: 0, default: 0 }) @IsOptional() @IsString() offset?: string;
   @ApiPropertyOptional({ description: 'next_cursor of the page before' }) @IsOptional() @IsString() cursor?: string;
-  @ApiPropertyOptional() @IsOptional() @IsString() namespace?: string;
+  @ApiPropertyOptional() @IsOptional() @Matches(/^[^\0]*$/) @IsString() namespace?: string;
   @ApiPropertyOptional({ enum: ['true'] }) @IsOptional() @IsString() is_template?: string;
 
   static limitOf(query: V1RepoListQuery): number {

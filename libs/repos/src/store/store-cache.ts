@@ -35,6 +35,10 @@ interface OpenStore {
   refreshedAt: number;
 }
 
+export function repositoryGone(): DomainError {
+  return new DomainError('not_found', 'Repository not found');
+}
+
 /** The repositories a thread has open, least recently used closed first. */
 export class StoreCache {
   private readonly stores: LRUCache<string, OpenStore>;
@@ -57,7 +61,7 @@ export class StoreCache {
     if (known !== undefined && known.identity === identity) return this.refreshed(known);
     if (identity === null) {
       this.stores.delete(gitDir);
-      throw new DomainError('not_found', 'Repository not found');
+      throw repositoryGone();
     }
     const store = new ObjectStore(gitDir, this.resources);
     this.stores.set(gitDir, { store, identity, refreshedAt: Date.now() });
@@ -66,7 +70,7 @@ export class StoreCache {
 
   /** A store that also sees the objects in `quarantineDir`; the caller closes it. */
   openWithQuarantine(gitDir: string, quarantineDir: string): ObjectStore {
-    if (directoryIdentity(gitDir) === null) throw new DomainError('not_found', 'Repository not found');
+    if (directoryIdentity(gitDir) === null) throw repositoryGone();
     return new ObjectStore(gitDir, this.resources, quarantineDir);
   }
 

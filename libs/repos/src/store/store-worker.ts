@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { armFaultPoint, DomainError, toWireError } from '#kernel';
 import { transferList } from './hand-over.js';
 import type { Operation, OperationContext } from './operation.js';
 import { OPERATIONS } from './operations.js';
-import { StoreCache } from './store-cache.js';
+import { repositoryGone, StoreCache } from './store-cache.js';
 import type { CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
 
 const SWEEP_MS = 30_000;
@@ -20,6 +21,9 @@ function answer(call: CallMessage): ReplyMessage {
     const context: OperationContext = { dir, stores, store: () => stores.open(dir) };
     return { id, value: operation.run(context, call.input as never) };
   } catch (error) {
+    const isExpected = error instanceof DomainError && error.code !== 'internal';
+    // Deleted while we worked: whatever was found missing is not damage.
+    if (!isExpected && !existsSync(dir)) return { id, error: toWireError(repositoryGone()) };
     if (error instanceof DomainError) return { id, error: toWireError(error) };
     return { id, crash: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Clock, DomainError, urlSafeId } from '#kernel';
+import { brokenConstraint, Database, Idempotency, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
+import { BRANCH_PREFIX } from './ref.js';
+import { RefWriter } from './ref-writer.js';
+import { assertNewRepo, type NewRepo, type Repo } from './repo.js';
+import { RepoJournal } from './repo-journal.js';
+import { RepoQuota } from './repo-quota.js';
+import { RepoStorage } from './repo-storage.js';
+import { REPO_CREATED } from './repos.events.js';
+import { ReposRepository } from './repos.repository.js';
+
+/** How a repository comes into being (coregit.md §5.1): its directory durably first, then its row. */
+@Injectable()
+export class RepoCreation {
+  constructor(
+    private readonly db: Database,
+    private readonly repos: ReposRepository,
+    private readonly storage: RepoStorage,
+    private readonly refWriter: RefWriter,
+    private readonly journal: RepoJournal,
+    private readonly quota: RepoQuota,
+    private readonly idempotency: Idempotency,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * `render` makes the answer, which is recorded with the effect. A crash leaves at most a directory without a row,
+   * which the sweeper removes. Errors: `invalid_input`, `conflict` when the address is taken, `quota_exceeded`.
+   */
+  async create<Body>(caller: Principal, input: NewRepo, render: (repo: Repo) => Body): Promise<Body> {
+    assertNewRepo(input);
+    const { init, ...address } = input;
+    const now = this.clock.date();
+    const repo: Repo = {
+      ...address,
+      id: urlSafeId(),
+      storageId: randomUUID(),
+      accountId: caller.accountId,
+      createdAt: now,
+      updatedAt: now,
+    };
+    // Asked before any work; the unique index decides between creations that race.
+    if (await this.repos.find(caller.accountId, repo)) throw slugTaken();
+    try {
+      const head = await this.storage.create(repo, init);
+      return await this.insert(caller, repo, head, render);
+    } catch (error) {
+      await this.storage.remove(repo);
+      throw error;
+    }
+  }
+
+  private async insert<Body>(
+    caller: Principal,
+    repo: Repo,
+    head: string | null,
+    render: (repo: Repo) => Body,
+  ): Promise<Body> {
+    try {
+      return await this.db.transaction(async (tx) => {
+        await this.quota.assertRoom(caller);
+        await this.repos.insert(repo);
+        const { slug, namespace } = repo;
+        await this.journal.record(caller, 'repo.create', REPO_CREATED, repo, { slug, namespace });
+        if (head !== null) {
+          const name = BRANCH_PREFIX + repo.defaultBranch;
+          await this.refWriter.apply(tx, repo, { name, expected: null, target: { sha: head, peeled: null } });
+          await this.journal.recordInitialCommit(caller, repo);
+        }
+        const body = render(repo);
+        await this.idempotency.settle(201, body);
+        return body;
+      });
+    } catch (error) {
+      if (sqlState(error) === UNIQUE_VIOLATION && brokenConstraint(error) === 'repo_by_address') throw slugTaken();
+      throw error;
+    }
+  }
+}
+
+function slugTaken(): DomainError {
+  return new DomainError('conflict', 'A repository with this slug already exists', { field: 'slug' });
+}
