@@ -46,7 +46,7 @@ export class Report {
 }
 
 function line(row) {
-  return `   ${row.name.padEnd(52)} ${shown(row).padStart(12)}  target ${target(row).padEnd(9)} ${verdict(row)}`;
+  return `   ${row.name.padEnd(52)} ${shown(row).padStart(12)}  target ${target(row).padEnd(9)} ${verdict(row).padEnd(5)} ${figures(row.ours, row.unit) ?? ''}${row.theirs ? ` against ${figures(row.theirs, row.unit)}` : ''}`;
 }
 
 const verdict = ({ met }) => (met === undefined ? '' : met ? 'pass' : 'MISS');

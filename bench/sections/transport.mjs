@@ -54,13 +54,13 @@ async function buildSource({ yardstick }, { name, commits, filesPerCommit, fileB
 /** The whole history into an empty repository, a new one for each push. */
 async function measurePushOfAll(bench, { name }, source) {
   const { yardstick, client, pairs, report } = bench;
-  await client.json('POST', '/v1/repos', { slug: name });
+  await client.json('POST', '/v1/repos', { slug: name, init: false });
   await yardstick.git(['-C', source, 'push', '--quiet', urlOf(bench, name), 'main']);
   const push = (target) => timed(() => yardstick.git(['-C', source, 'push', '--quiet', target, 'main']));
   const took = await interleave(
     pairs,
     async (round) => {
-      await client.json('POST', '/v1/repos', { slug: `${name}-${round}` });
+      await client.json('POST', '/v1/repos', { slug: `${name}-${round}`, init: false });
       const ms = await push(urlOf(bench, `${name}-${round}`));
       await client.json('DELETE', `/v1/repos/${name}-${round}`);
       return ms;
@@ -95,7 +95,7 @@ async function measureClone(bench, { name, limit }) {
 /** One changed file on a tiny repository, again and again. */
 async function measureSmallPush(bench) {
   const { yardstick, client, pairs, report } = bench;
-  await client.json('POST', '/v1/repos', { slug: 'push-small' });
+  await client.json('POST', '/v1/repos', { slug: 'push-small', init: false });
   const bare = await yardstick.createRepo('push-small.git');
   const work = join(yardstick.root, 'push-small-work');
   mkdirSync(work);
