@@ -31,7 +31,6 @@ export class RefWriter {
       if ((await this.refs.findClash(repo.id, update.name)) !== null) return 'clash';
     }
     if (!(await this.refs.apply(repo.id, update))) return 'moved';
-    await this.refs.markBehind(repo.id);
     await this.record(repo, update);
     tx.afterCommit(() => this.projector.kick(repo.id));
     return 'done';

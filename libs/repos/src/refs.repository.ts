@@ -101,25 +101,16 @@ export class RefsRepository {
     );
   }
 
-  /** Compare-and-set of one ref inside the open transaction; false when the comparison fails. */
-  async apply(repoId: string, update: RefUpdate): Promise<boolean> {
-    const { name, expected, target } = update;
-    if (!target) {
-      const gone = await this.db.query(
-        `delete from ref where repo_id = $1 and name = $2 and ($3 = 'any' or sha = $3) returning name`,
-        [repoId, name, expected],
-      );
-      return gone.length > 0;
-    }
-    const sql =
-      expected === null
-        ? `insert into ref (repo_id, name, sha, peeled) values ($1, $2, $3, $4) on conflict do nothing returning name`
-        : expected === 'any'
-          ? `insert into ref (repo_id, name, sha, peeled) values ($1, $2, $3, $4)
-               on conflict (repo_id, name) do update set sha = $3, peeled = $4, updated_at = now() returning name`
-          : `update ref set sha = $3, peeled = $4, updated_at = now() where repo_id = $1 and name = $2 and sha = $5 returning name`;
-    const values = [repoId, name, target.sha, target.peeled];
-    const rows = await this.db.query(sql, expected === null || expected === 'any' ? values : [...values, expected]);
+  /**
+   * Compare-and-set of one ref inside the open transaction, and the mark that the repository's files are behind; false,
+   * and nothing changed, when the comparison fails.
+   */
+  async apply(repoId: string, { name, expected, target }: RefUpdate): Promise<boolean> {
+    const values = target ? [repoId, name, target.sha, target.peeled] : [repoId, name];
+    const rows = await this.db.query(
+      `with changed as (${changeOf(expected, target !== null)}), ${BEHIND} select name from changed`,
+      target && (expected === null || expected === 'any') ? values : [...values, expected],
+    );
     return rows.length > 0;
   }
 
@@ -183,6 +174,23 @@ export class RefsRepository {
     ]);
     return row?.name ?? null;
   }
+}
+
+const BEHIND = `behind as (insert into ref_sync (repo_id) select $1 from changed
+  on conflict (repo_id) do update set version = ref_sync.version + 1)`;
+
+/** The statement that changes a ref: to its target ($3, $4), or away, if it is what is expected (the last parameter). */
+function changeOf(expected: string | null, hasTarget: boolean): string {
+  if (!hasTarget) {
+    return `delete from ref where repo_id = $1 and name = $2 and ($3 = 'any' or sha = $3) returning name`;
+  }
+  const insert = 'insert into ref (repo_id, name, sha, peeled) values ($1, $2, $3, $4)';
+  if (expected === null) return `${insert} on conflict do nothing returning name`;
+  if (expected === 'any') {
+    return `${insert} on conflict (repo_id, name) do update set sha = $3, peeled = $4, updated_at = now() returning name`;
+  }
+  return `update ref set sha = $3, peeled = $4, updated_at = now()
+    where repo_id = $1 and name = $2 and sha = $5 returning name`;
 }
 
 export const VISIBLE_PREFIXES = [BRANCH_PREFIX, TAG_PREFIX] as const;

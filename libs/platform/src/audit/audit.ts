@@ -22,22 +22,18 @@ export class Audit {
     facts: Record<string, unknown> = {},
   ): Promise<void> {
     const context = currentContext();
-    await this.db.query(
-      `insert into audit (account_id, actor_kind, actor_user_id, actor_key_id, action, subject_kind, subject_id, facts, address, request_id)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-      [
-        subject.accountId,
-        actor?.kind ?? 'system',
-        actor?.userId ?? null,
-        actor?.keyId ?? null,
-        action,
-        subject.kind,
-        subject.id,
-        facts,
-        context?.address ?? null,
-        context?.requestId ?? null,
-      ],
-    );
+    await this.db.append('audit', {
+      account_id: subject.accountId,
+      actor_kind: actor?.kind ?? 'system',
+      actor_user_id: actor?.userId ?? null,
+      actor_key_id: actor?.keyId ?? null,
+      action,
+      subject_kind: subject.kind,
+      subject_id: subject.id,
+      facts,
+      address: context?.address ?? null,
+      request_id: context?.requestId ?? null,
+    });
   }
 
   /** A refused request of an identified caller; written on its own, since there is no effect to join. */

@@ -1,7 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError } from '#kernel';
 import { Injectable, Logger } from '@nestjs/common';
+import type { Pool, PoolClient, QueryResult } from 'pg';
 import { DataSource, type EntityTarget, type ObjectLiteral, type QueryRunner, type Repository } from 'typeorm';
+import { type JournalRow, journalStatement, type JournalTable } from './journal.js';
+import { StatementNames } from './statement-names.js';
 
 const MAX_TRANSACTION_MS = 10_000;
 const ATTEMPTS = 3;
@@ -15,22 +18,26 @@ export interface Transaction {
 
 class OpenTransaction implements Transaction {
   readonly followUps: (() => void | Promise<void>)[] = [];
-  private busy = false;
+  readonly journal = new Map<JournalTable, JournalRow[]>();
+  private running: Promise<unknown> | undefined;
   private ended = false;
 
-  constructor(readonly runner: QueryRunner) {
+  private constructor(
+    readonly runner: QueryRunner,
+    private readonly client: PoolClient,
+  ) {
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
-    // One connection runs one statement at a time: two at once inside a transaction is a bug in the caller.
-    runner.query = (async (...args: unknown[]) => {
-      if (this.ended) throw new Error('The transaction has ended; its connection may not be used any more');
-      if (this.busy) throw new Error('A transaction may not run two statements at once');
-      this.busy = true;
-      try {
-        return await query(...args);
-      } finally {
-        this.busy = false;
-      }
-    }) as QueryRunner['query'];
+    runner.query = ((...args: unknown[]) => this.alone(() => query(...args))) as QueryRunner['query'];
+  }
+
+  static async begin(runner: QueryRunner): Promise<OpenTransaction> {
+    await runner.startTransaction();
+    return new OpenTransaction(runner, (await runner.connect()) as PoolClient);
+  }
+
+  /** Runs one statement on the connection itself, past the query runner. */
+  query(statement: Statement): Promise<QueryResult> {
+    return this.alone(() => this.client.query(statement));
   }
 
   afterCommit(work: () => void | Promise<void>): void {
@@ -40,7 +47,34 @@ class OpenTransaction implements Transaction {
   end(): void {
     this.ended = true;
   }
+
+  /** Resolves once no statement runs: one may outlive the failure that ends the transaction. */
+  async idle(): Promise<void> {
+    await this.running?.catch(() => undefined);
+  }
+
+  /** One connection runs one statement at a time: two at once inside a transaction is a bug in the caller. */
+  private async alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.ended) throw new Error('The transaction has ended; its connection may not be used any more');
+    if (this.running) throw new Error('A transaction may not run two statements at once');
+    const running = work();
+    this.running = running;
+    try {
+      return await running;
+    } finally {
+      this.running = undefined;
+    }
+  }
 }
+
+/** What the driver is given: a named statement is parsed and planned once per connection. */
+interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+const SLOW_MS = 2_000;
 
 /**
  * The only door to PostgreSQL. Whatever runs inside `transaction(fn)` joins it through asynchronous context, so a
@@ -50,6 +84,7 @@ class OpenTransaction implements Transaction {
 export class Database {
   private readonly log = new Logger(Database.name);
   private readonly open = new AsyncLocalStorage<OpenTransaction | undefined>();
+  private readonly names = new StatementNames();
 
   constructor(private readonly source: DataSource) {}
 
@@ -61,11 +96,32 @@ export class Database {
 
   /** One SQL statement; joins the open transaction. Rows come back as PostgreSQL's driver decodes them. */
   async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    const statement = { ...this.names.of(sql), text: sql, values: [...parameters] };
+    const started = Date.now();
+    this.source.logger.logQuery(sql);
+    try {
+      const open = this.open.getStore();
+      const { rows } = await (open ? open.query(statement) : this.pool.query(statement));
+      return rows as Row[];
+    } catch (error) {
+      this.source.logger.logQueryError(error instanceof Error ? error : String(error), sql);
+      throw error;
+    } finally {
+      const took = Date.now() - started;
+      if (took > SLOW_MS) this.source.logger.logQuerySlow(took, sql);
+    }
+  }
+
+  /**
+   * Adds a row to a table that is only ever appended to. Inside a transaction the rows are written together, in the
+   * order they came, as its last statement; nothing inside can read them.
+   */
+  async append(table: JournalTable, row: JournalRow): Promise<void> {
     const open = this.open.getStore();
-    const result: unknown = open
-      ? await open.runner.query(sql, [...parameters], true).then((answer: { records?: unknown }) => answer.records)
-      : await this.onConnection(sql, parameters);
-    return (result ?? []) as Row[];
+    if (!open) return this.writeJournal(new Map([[table, [row]]]));
+    const rows = open.journal.get(table);
+    if (rows) rows.push(row);
+    else open.journal.set(table, [row]);
   }
 
   /**
@@ -98,27 +154,37 @@ export class Database {
     await this.query('select 1');
   }
 
-  private async onConnection(sql: string, parameters: readonly unknown[]): Promise<unknown> {
-    const runner = this.source.createQueryRunner();
-    try {
-      const answer = (await runner.query(sql, [...parameters], true)) as { records?: unknown };
-      return answer.records;
-    } finally {
-      await runner.release();
-    }
+  private get pool(): Pool {
+    return (this.source.driver as unknown as { master: Pool }).master;
+  }
+
+  private async writeJournal(journal: ReadonlyMap<JournalTable, readonly JournalRow[]>): Promise<void> {
+    if (journal.size === 0) return;
+    const { sql, parameters } = journalStatement(journal);
+    await this.query(sql, parameters);
   }
 
   private async runOnce<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     const runner = this.source.createQueryRunner();
     const started = Date.now();
-    await runner.startTransaction();
-    const tx = new OpenTransaction(runner);
+    let tx: OpenTransaction;
+    try {
+      tx = await OpenTransaction.begin(runner);
+    } catch (error) {
+      await runner.release();
+      throw error;
+    }
     let result: Result;
     try {
-      result = await this.open.run(tx, () => work(tx));
+      result = await this.open.run(tx, async () => {
+        const answer = await work(tx);
+        await this.writeJournal(tx.journal);
+        return answer;
+      });
       if (Date.now() - started > MAX_TRANSACTION_MS) throw new DomainError('timeout', 'The write took too long; retry');
       await runner.commitTransaction();
     } catch (error) {
+      await tx.idle();
       await this.rollback(runner);
       throw error;
     } finally {
@@ -161,6 +227,7 @@ export const UNIQUE_VIOLATION = '23505';
 
 /** Name of the constraint a statement broke, or null. */
 export function brokenConstraint(error: unknown): string | null {
-  const driver = (error as { driverError?: { constraint?: unknown } } | null)?.driverError;
-  return typeof driver?.constraint === 'string' ? driver.constraint : null;
+  const failure = error as { constraint?: unknown; driverError?: { constraint?: unknown } } | null;
+  const constraint = failure?.driverError?.constraint ?? failure?.constraint;
+  return typeof constraint === 'string' ? constraint : null;
 }

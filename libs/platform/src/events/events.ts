@@ -36,10 +36,13 @@ export class Events {
 
   /** Type is `resource.happened`; the payload holds ids and facts, never secrets or file content. */
   async record(type: string, subject: EventSubject, payload: Record<string, unknown> = {}): Promise<void> {
-    await this.db.query(
-      'insert into event (type, account_id, subject_kind, subject_id, payload) values ($1, $2, $3, $4, $5)',
-      [type, subject.accountId, subject.kind, subject.id, payload],
-    );
+    await this.db.append('event', {
+      type,
+      account_id: subject.accountId,
+      subject_kind: subject.kind,
+      subject_id: subject.id,
+      payload,
+    });
   }
 
   /** Several events of one type about one subject, in order. */
