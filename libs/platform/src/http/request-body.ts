@@ -1,6 +1,7 @@
 import { createGunzip, createInflate } from 'node:zlib';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import { DomainError } from '#kernel';
 
@@ -14,17 +15,16 @@ export function hasBody(request: IncomingMessage): boolean {
  * as soon as it passes `limit` (bytes, after inflation). `onChunk` sees the bytes as they arrive.
  */
 export async function readBody(request: Request, limit: number, onChunk?: (chunk: Buffer) => void): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw bodyTooLarge(limit);
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > limit) throw bodyTooLarge(limit);
   const source = bodyStream(request);
+  const body = new GatheredBody(source === request ? announced : 0);
   try {
     // A refusal must not destroy the request: its connection carries the answer.
     for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > limit) throw bodyTooLarge(limit);
+      if (body.size + chunk.length > limit) throw bodyTooLarge(limit);
       onChunk?.(chunk);
-      chunks.push(chunk);
+      body.add(chunk);
     }
   } catch (error) {
     if (error instanceof DomainError) throw error;
@@ -32,7 +32,43 @@ export async function readBody(request: Request, limit: number, onChunk?: (chunk
   } finally {
     if (source !== request) source.destroy();
   }
-  return Buffer.concat(chunks, size);
+  return body.finish();
+}
+
+const STEP_BYTES = 4 * 1_048_576;
+
+/** Puts a body together without ever copying much at once: joining 25 MiB in one go stops the process for 10 ms. */
+class GatheredBody {
+  /** Memory of its own, not of the pool that small buffers share: a worker can be given it without a copy. */
+  private readonly whole: Buffer;
+  private readonly chunks: Buffer[] = [];
+  size = 0;
+
+  /** `announced` is the exact length when it is known, else 0. */
+  constructor(announced: number) {
+    this.whole = Buffer.allocUnsafeSlow(announced);
+  }
+
+  add(chunk: Buffer): void {
+    if (this.whole.length > 0) chunk.copy(this.whole, this.size);
+    else this.chunks.push(chunk);
+    this.size += chunk.length;
+  }
+
+  async finish(): Promise<Buffer> {
+    if (this.whole.length > 0) return this.whole.subarray(0, this.size);
+    const joined = Buffer.allocUnsafeSlow(this.size);
+    let at = 0;
+    let step = 0;
+    for (const chunk of this.chunks) {
+      at += chunk.copy(joined, at);
+      step += chunk.length;
+      if (step < STEP_BYTES) continue;
+      step = 0;
+      await nextTurn();
+    }
+    return joined;
+  }
 }
 
 /** The body as a stream with its content encoding undone. Tells a waiting client (Expect: 100-continue) to go on. */
