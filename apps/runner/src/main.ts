@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { armFaultPoint, FAULT_POINTS } from '#kernel';
+import { armFaultPoint, parseFault } from '#kernel';
 import { killAllGitChildren } from './git-child.js';
 import { createRunnerServer } from './runner-server.js';
 
@@ -17,7 +17,10 @@ const { values } = parseArgs({
 });
 if (!values.socket || !values.root) throw new Error('usage: runner --socket PATH --root FOLDER [--bench]');
 
-armFault(values.fault);
+if (values.fault !== undefined) {
+  const { point, nth } = parseFault(values.fault);
+  armFaultPoint(point, nth);
+}
 // Ctrl-C reaches the whole terminal group, yet the server still needs git while it drains.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 for (const event of ['end', 'close', 'error'] as const) process.stdin.on(event, leave);
@@ -34,13 +37,4 @@ server.listen(values.socket, () => process.stdout.write('ready\n'));
 function leave(): void {
   killAllGitChildren();
   process.exit(0);
-}
-
-/** `name` or `name:nth`, for crash tests. */
-function armFault(fault: string | undefined): void {
-  if (fault === undefined) return;
-  const [name, nth] = fault.split(':');
-  const point = FAULT_POINTS.find((known) => known === name);
-  if (!point) throw new Error(`Unknown fault point ${fault}`);
-  armFaultPoint(point, nth === undefined ? 1 : Number(nth));
 }

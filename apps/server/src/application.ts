@@ -7,10 +7,9 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Logger as PinoLogger } from 'nestjs-pino';
-import { armFaultPoint, DomainError, FAULT_POINTS, type FaultPoint } from '#kernel';
+import { armFaultPoint, DomainError, parseFault } from '#kernel';
 import {
   type AppConfig,
-  ConfigError,
   createHttpAdapter,
   Health,
   installMiddleware,
@@ -115,8 +114,6 @@ function tuneServer(server: Server): void {
 
 function armFault(setting: string | undefined): void {
   if (setting === undefined) return;
-  const [point, passage] = setting.split(':');
-  if (!FAULT_POINTS.includes(point as FaultPoint))
-    throw new ConfigError([`FAULT_POINT names no fault point: ${point}`]);
-  armFaultPoint(point as FaultPoint, Number(passage ?? 1));
+  const { point, nth } = parseFault(setting);
+  armFaultPoint(point, nth);
 }

@@ -1,6 +1,6 @@
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { faultPoint } from '#kernel';
 import { Database, RefFiles } from '#platform';
 import type { Ref } from './ref.js';
@@ -9,17 +9,25 @@ import type { Repo } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
 import { ReposRepository } from './repos.repository.js';
 
+/** A row this old has lost its process, or is served twice, which does no harm. */
+const ORPHAN_SECONDS = 3;
+const AT_ONCE = 4;
+
 /**
  * Writes the refs of the table into the repository, for the git programs that read them there. All refs of a
  * repository stand in one `packed-refs` file that is replaced as a whole, so that git always sees one consistent state
  * and neither loose files nor file/directory clashes exist. Nothing is fsynced: what a power cut loses is rewritten
  * from the table, whose `ref_sync` row goes only after the files are in place.
+ *
+ * Whoever changes refs projects them; a process that dies in between leaves its `ref_sync` row to the others, which
+ * look for rows that nobody serves.
  */
 @Injectable()
-export class RefProjector extends RefFiles implements OnApplicationBootstrap {
+export class RefProjector extends RefFiles implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly log = new Logger(RefProjector.name);
   private readonly running = new Map<string, Promise<void>>();
   private readonly again = new Set<string>();
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly db: Database,
@@ -30,13 +38,18 @@ export class RefProjector extends RefFiles implements OnApplicationBootstrap {
     super();
   }
 
-  /** Catches up with whatever a crash left behind. */
+  /** Catches up with whatever a crash left behind. A repository that cannot be projected does not stop the others. */
   async onApplicationBootstrap(): Promise<void> {
-    for (;;) {
-      const behind = await this.refs.listBehind(100);
-      await Promise.all(behind.map((repoId) => this.project(repoId)));
-      if (behind.length < 100) return;
-    }
+    await this.takeOver(0);
+    this.timer = setInterval(() => {
+      this.takeOver(ORPHAN_SECONDS).catch((error: unknown) =>
+        this.log.warn({ msg: 'repositories behind could not be listed', err: error }),
+      );
+    }, ORPHAN_SECONDS * 1000).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
   }
 
   /** Starts a projection in the background; several kicks while one runs make one more round. */
@@ -61,6 +74,15 @@ export class RefProjector extends RefFiles implements OnApplicationBootstrap {
   /** Returns once the files show every ref change committed before the call; needed before git reads refs from disk. */
   async catchUp(repoId: string): Promise<void> {
     if (await this.refs.isBehind(repoId)) await this.project(repoId);
+  }
+
+  private async takeOver(minAgeSeconds: number): Promise<void> {
+    const behind = await this.refs.listBehind(minAgeSeconds);
+    for (let at = 0; at < behind.length; at += AT_ONCE) {
+      const some = behind.slice(at, at + AT_ONCE);
+      for (const repoId of some) this.kick(repoId);
+      for (const repoId of some) await this.running.get(repoId);
+    }
   }
 
   private async project(repoId: string): Promise<void> {

@@ -126,7 +126,8 @@ export class RefsRepository {
   /** Marks the repository's ref files as behind the table; belongs into every transaction that changes refs. */
   async markBehind(repoId: string): Promise<void> {
     await this.db.query(
-      `insert into ref_sync (repo_id) values ($1) on conflict (repo_id) do update set version = ref_sync.version + 1`,
+      `insert into ref_sync (repo_id) values ($1)
+        on conflict (repo_id) do update set version = ref_sync.version + 1, enqueued_at = now()`,
       [repoId],
     );
   }
@@ -145,10 +146,12 @@ export class RefsRepository {
     return rows.map((row) => row.repoId);
   }
 
-  async listBehind(limit: number): Promise<string[]> {
+  /** Repositories whose files have been behind for at least `minAgeSeconds` since their last change, oldest first. */
+  async listBehind(minAgeSeconds: number): Promise<string[]> {
     const rows = await this.db.query<{ repoId: string }>(
-      'select repo_id as "repoId" from ref_sync order by enqueued_at limit $1',
-      [limit],
+      `select repo_id as "repoId" from ref_sync where enqueued_at <= now() - make_interval(secs => $1)
+        order by enqueued_at`,
+      [minAgeSeconds],
     );
     return rows.map((row) => row.repoId);
   }

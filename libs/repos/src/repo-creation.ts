@@ -47,7 +47,8 @@ export class RepoCreation {
       const head = await this.storage.create(repo, init);
       return await this.insert(caller, repo, head, render);
     } catch (error) {
-      await this.storage.remove(repo);
+      // After any other failure (a connection lost while committing) the row may exist: the sweeper knows later.
+      if (error instanceof DomainError) await this.storage.remove(repo);
       throw error;
     }
   }

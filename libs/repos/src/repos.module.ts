@@ -2,6 +2,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { Global, Logger, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '#accounts';
+import { parseFault } from '#kernel';
 import { AppConfig, RefFiles } from '#platform';
 import { CommitGroups } from './commit-groups.js';
 import { CommitPublisher } from './commit-publisher.js';
@@ -45,6 +46,7 @@ const ENGINE: Provider[] = [
       const log = new Logger('ObjectStore');
       return new StorePool({
         ...(config.STORE_WORKERS !== undefined && { workers: config.STORE_WORKERS }),
+        ...(config.FAULT_POINT !== undefined && { faultPoint: parseFault(config.FAULT_POINT) }),
         onCrash: (operation, stack) => log.error({ msg: 'store operation failed', operation, stack }),
       });
     },

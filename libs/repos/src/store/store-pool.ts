@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { compiledEntry, DomainError, fromWireError } from '#kernel';
+import { type ArmedFault, compiledEntry, DomainError, fromWireError } from '#kernel';
 import type { Operation } from './operation.js';
 import { OPERATIONS } from './operations.js';
-import type { ArmedFault, CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
+import type { CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
 
 export type OperationName = keyof typeof OPERATIONS;
 export type OperationInput<N extends OperationName> =

@@ -1,4 +1,4 @@
-import type { FaultPoint, WireDomainError } from '#kernel';
+import type { ArmedFault, WireDomainError } from '#kernel';
 
 /** One call to a store worker. */
 export interface CallMessage {
@@ -14,11 +14,6 @@ export type ReplyMessage =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: WireDomainError }
   | { readonly id: number; readonly crash: string };
-
-export interface ArmedFault {
-  readonly point: FaultPoint;
-  readonly nth: number;
-}
 
 /** What a worker is started with. */
 export interface WorkerStart {

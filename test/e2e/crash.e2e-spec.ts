@@ -1,0 +1,16 @@
+import { runSoak } from '../crash/soak.js';
+
+const rounds = process.env['ROUNDS'] === undefined ? null : Number(process.env['ROUNDS']);
+const HOUR = 3_600_000;
+
+describe('a server that is killed', () => {
+  it(
+    'keeps every write it acknowledged, and none in part',
+    async () => {
+      const { problems, missed } = await runSoak(rounds);
+      expect(problems).toEqual([]);
+      expect(missed).toEqual([]);
+    },
+    rounds === null ? 180_000 : 2 * HOUR,
+  );
+});
