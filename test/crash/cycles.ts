@@ -44,7 +44,8 @@ export function newTally(): Tally {
 
 /** How often work passes a point in a second or so decides on which passage it may be armed. */
 const PASSAGES: Readonly<Record<string, number>> = { commit: 8, projector: 6, push: 2, maintenance: 1 };
-const RANDOM_KILL_MS = 1_200;
+/** A random kill comes after at most this many writes of its cycle. */
+const MOST_WRITES = 80;
 const FAULT_WAIT_MS = 4_000;
 const CYCLES_PER_REPO = 6;
 
@@ -139,14 +140,23 @@ export class World {
 
   private async writeUntilDeath(server: ServerProcess, kill: Kill): Promise<void> {
     const workload = new Workload(await this.target(server), this.journal, this.random);
-    const wait = kill === 'server' || kill === 'tree' ? this.random.between(20, RANDOM_KILL_MS) : FAULT_WAIT_MS;
     const work = this.write(workload);
     // Observed below; a rejection meanwhile must not count as unhandled.
     work.catch(() => undefined);
-    await server.diesWithin(wait);
+    if (kill === 'server' || kill === 'tree') await this.randomMoment(server);
+    else await server.diesWithin(FAULT_WAIT_MS);
     await this.end(server, kill);
     workload.stop();
     await work;
+  }
+
+  /** Counted in acknowledged writes, so that a slow machine also has something to lose, and then a moment more. */
+  private async randomMoment(server: ServerProcess): Promise<void> {
+    const enough = this.journal.acknowledged + this.random.between(1, MOST_WRITES);
+    for (let waited = 0; waited < FAULT_WAIT_MS && this.journal.acknowledged < enough; waited += 5) {
+      if (await server.diesWithin(5)) return;
+    }
+    await server.diesWithin(this.random.between(0, 30));
   }
 
   private async write(workload: Workload): Promise<void> {

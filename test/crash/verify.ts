@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Client } from '../support/client.js';
 import { tryGit } from './git.js';
@@ -9,6 +10,7 @@ import { gitUrl } from './pushes.js';
 import type { Target } from './workload.js';
 
 const BATCH = 100;
+const LOOK_AGAIN_MS = 500;
 const INITIAL_MESSAGE = 'Initial commit';
 
 export interface VerifySettings {
@@ -167,15 +169,26 @@ export class Verification {
     }
   }
 
+  /** Packs may be rolled up while git looks at them; damage is there at the second look as well. */
   private async fsck(slug: string, directory: string): Promise<void> {
-    const { code, stdout, stderr } = await tryGit(directory, ['fsck', '--strict', '--no-dangling', '--no-progress']);
-    if (code !== 0) this.problem(`${slug}: git fsck exited with ${code}: ${stdout.toString()} ${stderr}`);
+    let words = '';
+    for (let looks = 0; looks < 3; looks += 1) {
+      const { code, stdout, stderr } = await tryGit(directory, ['fsck', '--strict', '--no-dangling', '--no-progress']);
+      if (code === 0) return;
+      words = `exited with ${code}: ${stdout.toString()} ${stderr}`;
+      await sleep(LOOK_AGAIN_MS);
+    }
+    this.problem(`${slug}: git fsck ${words}`);
   }
 
   /** A lock that a killed process held stops every later git. */
   private async findLeftovers(slug: string, directory: string): Promise<void> {
-    const names = await readdir(directory, { recursive: true });
-    const locks = names.filter((name) => name.endsWith('.lock'));
+    let locks = await locksIn(directory);
+    // Maintenance may hold one right now.
+    for (let looks = 0; looks < 10 && locks.length > 0; looks += 1) {
+      await sleep(LOOK_AGAIN_MS);
+      locks = await locksIn(directory);
+    }
     if (locks.length > 0) this.problem(`${slug}: stale locks: ${locks.join()}`);
   }
 
@@ -249,6 +262,10 @@ export class Verification {
 /** Where the server keeps a repository. */
 function directoryOf(dataDir: string, storageId: string): string {
   return join(dataDir, 'repos', storageId.slice(0, 2), storageId.slice(2, 4), `${storageId}.git`);
+}
+
+async function locksIn(directory: string): Promise<string[]> {
+  return (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.lock'));
 }
 
 async function refsOf(directory: string): Promise<Map<string, string>> {
