@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { BufferBody, Caller, type Principal, RequireScopes, SelfSettled } from '#platform';
+import { ApiFailures, BufferBody, Caller, type Principal, RequireScopes, SelfSettled } from '#platform';
 import { CommitsService } from '../commits.service.js';
 import type { Repo } from '../repo.js';
 import { pageLimit } from './page-query.js';
@@ -30,6 +30,11 @@ export class V1CommitsController {
   @ApiOperation({ operationId: 'createCommit', summary: 'Commit files' })
   @ApiBody({ type: V1CreateCommitBody })
   @ApiCreatedResponse({ type: V1CreatedCommit })
+  @ApiFailures({
+    402: 'lazy_edit needs a paid tier',
+    422: 'An edit does not fit the file (`context`), or a file and a directory clash',
+    503: 'lazy_edit is not configured, or the disk is full',
+  })
   create(@Caller() caller: Principal, @TheRepo() repo: Repo, @Body() body: Buffer): Promise<V1CreatedCommit> {
     return this.commits.create(caller, repo, body, (commit) => V1CreatedCommit.from(commit));
   }

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiParam, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiParam, ApiProduces, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DomainError } from '#kernel';
-import { RequireScopes } from '#platform';
+import { ApiFailures, RequireScopes } from '#platform';
 import { FilesService, type FoundBlob, MAX_WHOLE_BLOB } from '../files.service.js';
 import type { Repo } from '../repo.js';
 import { contentRange, parseByteRange } from './byte-range.js';
@@ -12,6 +12,10 @@ import { RepoGuard, TheRepo } from './repo.guard.js';
 import { V1BatchBody, V1BatchResult, V1Blob, V1Tree } from './v1-files.dto.js';
 
 const joined = (rest: string | string[] | undefined): string => (Array.isArray(rest) ? rest.join('/') : (rest ?? ''));
+
+const BYTES = { type: 'string', format: 'binary' };
+const NOT_MODIFIED = { status: 304, description: 'The ETag of If-None-Match still holds' };
+const BAD_RANGE = 'The range lies outside the file; Content-Range tells its size';
 
 @ApiTags('Files')
 @Controller('v1/repos/:slug')
@@ -26,6 +30,7 @@ export class V1FilesController {
   @ApiParam({ name: 'rest', description: '<ref>/<path>', required: false })
   @ApiQuery({ name: 'recursive', required: false, enum: ['true'] })
   @ApiOkResponse({ type: V1Tree })
+  @ApiResponse(NOT_MODIFIED)
   async tree(
     @TheRepo() repo: Repo,
     @Param('rest') rest: string | string[] | undefined,
@@ -47,6 +52,9 @@ export class V1FilesController {
   @ApiOperation({ operationId: 'getBlob', summary: 'Read a file as JSON' })
   @ApiParam({ name: 'rest', description: '<ref>/<path>' })
   @ApiOkResponse({ type: V1Blob })
+  @ApiResponse({ status: 206, type: V1Blob, description: 'One byte range, with Content-Range' })
+  @ApiResponse(NOT_MODIFIED)
+  @ApiFailures({ 416: BAD_RANGE })
   async blob(
     @TheRepo() repo: Repo,
     @Param('rest') rest: string | string[] | undefined,
@@ -70,7 +78,10 @@ export class V1FilesController {
   @ApiOperation({ operationId: 'getRaw', summary: "Read a file's bytes" })
   @ApiParam({ name: 'rest', description: '<ref>/<path>' })
   @ApiProduces('text/plain', 'application/octet-stream')
-  @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
+  @ApiOkResponse({ schema: BYTES })
+  @ApiResponse({ status: 206, description: 'One byte range, with Content-Range', schema: BYTES })
+  @ApiResponse(NOT_MODIFIED)
+  @ApiFailures({ 416: BAD_RANGE })
   async raw(
     @TheRepo() repo: Repo,
     @Param('rest') rest: string | string[] | undefined,
@@ -98,6 +109,7 @@ export class V1FilesController {
   @RequireScopes('repos:read')
   @ApiOperation({ operationId: 'getBlobs', summary: 'Read many files' })
   @ApiOkResponse({ type: V1BatchResult })
+  @ApiResponse(NOT_MODIFIED)
   async batch(
     @TheRepo() repo: Repo,
     @Body() body: V1BatchBody,

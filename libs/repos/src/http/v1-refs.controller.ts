@@ -3,7 +3,7 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestj
 import type { Request } from 'express';
 import { PlanGate } from '#accounts';
 import { DomainError } from '#kernel';
-import { Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
 import { RefsService } from '../refs.service.js';
 import type { Repo } from '../repo.js';
 import { invalidCursor, pageLimit } from './page-query.js';
@@ -39,6 +39,7 @@ export class V1RefsController {
   @RequireScopes('repos:write')
   @ApiOperation({ operationId: 'createBranch', summary: 'Create a branch' })
   @ApiCreatedResponse({ type: V1CreatedBranch })
+  @ApiFailures({ 422: 'from_sha is not a commit' })
   async createBranch(
     @Caller() caller: Principal,
     @TheRepo() repo: Repo,
@@ -103,6 +104,7 @@ export class V1RefsController {
   @RequireScopes('repos:write')
   @ApiOperation({ operationId: 'putRef', summary: 'Create or move a ref' })
   @ApiOkResponse({ type: V1WrittenRef })
+  @ApiFailures({ 422: 'A branch must point to a commit' })
   async putRef(
     @Caller() caller: Principal,
     @TheRepo() repo: Repo,
