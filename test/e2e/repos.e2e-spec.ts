@@ -310,8 +310,7 @@ describe('deleting a repository', () => {
         commit('demo'),
         ada.patch('/v1/repos/demo', { description: 'x' }),
       ]);
-      for (const { status, body } of answers)
-        expect([status, body.error]).toEqual([expect.any(Number), status < 300 ? undefined : 'Repository not found']);
+      for (const { status } of answers) expect([200, 201, 404]).toContain(status);
       await vanishing(directory);
       expect((await ada.get('/v1/repos/demo')).status).toBe(404);
     }

@@ -5,13 +5,15 @@ import { TAIL_WORDS } from '../slugs.js';
 
 const addresses = new WeakMap<Request, RepoAddress>();
 const REST_PREFIX = '/v1/repos/';
+/** Routes whose rest is the caller's path: an empty one is the same as none, while other routes end without a slash. */
+const EMPTY_REST = /^([^/]+\/(?:tree|blob|raw|refs))\/$/;
 const GIT_PATH = /^\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.git(\/.*)?$/;
-const PATH_TAIL = /^[^/]+(?:\/[^/]+)?\/(?:tree|blob|raw|refs)\//;
 
 /**
  * Resolves both forms of a repository's address before the router, so that each handler is declared once:
  * `/v1/repos/[ns/]slug/tail` becomes `/v1/repos/slug/tail`, `/account/[ns/]slug.git/tail` becomes
- * `/account/slug.git/tail`. A second segment that is a tail word decides for the short form (coregit.md §1.6). What is no address has no route either.
+ * `/account/slug.git/tail`. A second segment that is a tail word decides for the short form (coregit.md §1.6). What is
+ * no address has no route either.
  */
 export function resolveRepoAddress(request: Request, _response: Response, next: NextFunction): void {
   const path = pathOf(request.url);
@@ -19,7 +21,7 @@ export function resolveRepoAddress(request: Request, _response: Response, next: 
     const resolved = resolveRest(path.slice(REST_PREFIX.length));
     if (!resolved) return next();
     addresses.set(request, resolved.address);
-    request.url = REST_PREFIX + resolved.rest + request.url.slice(path.length);
+    request.url = REST_PREFIX + resolved.rest.replace(EMPTY_REST, '$1') + request.url.slice(path.length);
   } else {
     resolveGit(request, path);
   }
@@ -41,11 +43,10 @@ export function repoAddressOf(request: Request): RepoAddress {
 function resolveRest(tail: string): { address: RepoAddress; rest: string } | null {
   const [first = '', second, ...others] = tail.split('/');
   if (first === '') return null;
-  // Not normalised (coregit.md §1.2), but for the routes whose rest is a path of the caller's.
-  if (tail.endsWith('/') && !PATH_TAIL.test(tail)) return null;
   if (second === undefined || TAIL_WORDS.has(second)) {
     return { address: { namespace: null, slug: decodeURIComponent(first) }, rest: tail };
   }
+  if (second === '') return null;
   const address = { namespace: decodeURIComponent(first), slug: decodeURIComponent(second) };
   return { address, rest: [second, ...others].join('/') };
 }

@@ -3,7 +3,7 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestj
 import type { Request } from 'express';
 import { PlanGate } from '#accounts';
 import { DomainError } from '#kernel';
-import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, pathOf, type Principal, RequireScopes } from '#platform';
 import { RefsService } from '../refs.service.js';
 import type { Repo } from '../repo.js';
 import { invalidCursor, pageLimit } from './page-query.js';
@@ -86,7 +86,8 @@ export class V1RefsController {
   @ApiOperation({ operationId: 'listRefs', summary: 'List refs' })
   @ApiOkResponse({ type: V1RefList })
   async listRefs(@TheRepo() repo: Repo, @Query() query: V1RefListQuery, @Req() request: Request): Promise<V1RefList> {
-    if (request.path.endsWith('/')) throw new DomainError('bad_request', 'Ref path is required', { field: 'ref' });
+    if (pathOf(request.originalUrl).endsWith('/'))
+      throw new DomainError('bad_request', 'Ref path is required', { field: 'ref' });
     const page = await this.refs.list(repo, fullName(query.cursor), pageLimit(query.limit, 100, 500));
     return V1RefList.from(page, repo.defaultBranch);
   }
