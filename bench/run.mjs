@@ -1,5 +1,5 @@
-// Measures a running server against git, side by side. Options: --only commits,writers … · --pairs N · --profile FOLDER
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// Measures a running server against git, side by side. Options: --only commits,writers … · --pairs N · --profile FOLDER · --record
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,9 +23,16 @@ const SECTIONS = {
   delay: measureDelay,
 };
 const CONNECTIONS = 16;
+const START = '<!-- prettier-ignore-start -->';
+const END = '<!-- prettier-ignore-end -->';
 
 const { values: options } = parseArgs({
-  options: { only: { type: 'string' }, pairs: { type: 'string', default: '50' }, profile: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    pairs: { type: 'string', default: '50' },
+    profile: { type: 'string' },
+    record: { type: 'boolean' },
+  },
 });
 const wanted = options.only?.split(',') ?? Object.keys(SECTIONS);
 // Not the system's temporary folder, which may lie in memory: syncing is part of what is measured.
@@ -52,7 +59,17 @@ try {
   const machine = { node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), kernel: release() };
   const facts = { at: new Date().toISOString(), ...machine, arch: arch(), load: loadavg(), rows: report.rows };
   writeFileSync(join(results, 'latest.json'), `${JSON.stringify(facts, null, 2)}\n`);
+  if (options.record) record(join(packageRoot(), 'docs/performance.md'), facts);
 } finally {
   for (const thing of opened.reverse()) await thing.stop();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Puts the table between the marks of the document. */
+function record(file, { at, node, cpu, cores, load }) {
+  const where = `${at.slice(0, 10)}, Node ${node}, ${cores} cores (${cpu}), load ${load[0].toFixed(1)} at the end:`;
+  const text = readFileSync(file, 'utf8');
+  const [before, rest] = text.split(START);
+  const after = rest.split(END)[1];
+  writeFileSync(file, `${before}${START}\n\n${where}\n\n${report.markdown()}\n\n${END}${after}`);
 }
