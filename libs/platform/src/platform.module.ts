@@ -13,12 +13,16 @@ import { BodyInterceptor } from './http/body.interceptor.js';
 import { DialectFilter } from './http/dialect.filter.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { RateBuckets } from './limits/rate-buckets.js';
+import { RateCountsRepository } from './limits/rate-counts.repository.js';
 import { RateLimits } from './limits/rate-limits.js';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
 import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
 import { IdempotencySweeper } from './idempotency/idempotency-sweeper.js';
 import { Idempotency } from './idempotency/idempotency.js';
+import { CallUsage } from './usage/call-usage.js';
 import { Usage } from './usage/usage.js';
+import { V1UsageController } from './usage/v1-usage.controller.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
 
 /** Everything a feature stands on. Imported once, by the application. */
@@ -36,11 +40,15 @@ export class PlatformModule {
         HealthModule,
         AccessModule,
       ],
+      controllers: [V1UsageController],
       providers: [
         { provide: Clock, useClass: SystemClock },
         Events,
         Audit,
+        RateBuckets,
+        RateCountsRepository,
         RateLimits,
+        CallUsage,
         Idempotency,
         IdempotencyRepository,
         IdempotencySweeper,
@@ -51,7 +59,7 @@ export class PlatformModule {
         { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
-      exports: [Clock, Events, Audit, RateLimits, BodyReader, Idempotency, Usage],
+      exports: [Clock, Events, Audit, RateLimits, BodyReader, Idempotency, CallUsage, Usage],
     };
   }
 }

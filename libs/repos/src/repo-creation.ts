@@ -8,7 +8,6 @@ import { assertNewRepo, type NewRepo, type Repo } from './repo.js';
 import { RepoJournal } from './repo-journal.js';
 import { RepoQuota } from './repo-quota.js';
 import { RepoStorage } from './repo-storage.js';
-import { REPO_CREATED } from './repos.events.js';
 import { ReposRepository } from './repos.repository.js';
 
 /** How a repository comes into being (coregit.md §5.1): its directory durably first, then its row. */
@@ -63,8 +62,7 @@ export class RepoCreation {
       return await this.db.transaction(async (tx) => {
         await this.quota.assertRoom(caller);
         await this.repos.insert(repo);
-        const { slug, namespace } = repo;
-        await this.journal.record(caller, 'repo.create', REPO_CREATED, repo, { slug, namespace });
+        await this.journal.recordCreation(tx, caller, repo);
         if (head !== null) {
           const name = BRANCH_PREFIX + repo.defaultBranch;
           await this.refWriter.apply(tx, repo, { name, expected: null, target: { sha: head, peeled: null } });

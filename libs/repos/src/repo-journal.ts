@@ -1,13 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Audit, Events, type Principal, SessionWrites, type Transaction } from '#platform';
+import { Audit, Events, type Principal, SessionWrites, type Transaction, Usage } from '#platform';
 import { BRANCH_PREFIX } from './ref.js';
 import { RefProjector } from './ref-projector.js';
 import { RefsRepository } from './refs.repository.js';
 import { type Repo, repoNotFound } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
+import { REPO_CREATED } from './repos.events.js';
 
-/** What goes with every change of a repository: its event, its audit row, its HEAD and its directory. */
+/** What goes with every change of a repository: its event, its audit row, its metering, its HEAD and its directory. */
 @Injectable()
 export class RepoJournal {
   private readonly log = new Logger(RepoJournal.name);
@@ -19,6 +20,7 @@ export class RepoJournal {
     private readonly projector: RefProjector,
     private readonly storage: RepoStorage,
     private readonly sessionWrites: SessionWrites,
+    private readonly usage: Usage,
   ) {}
 
   async record(
@@ -31,6 +33,11 @@ export class RepoJournal {
     const subject = { accountId: repo.accountId, kind: 'repo', id: repo.id };
     await this.events.record(event, subject, facts);
     await this.audit.record(caller, action, subject, facts);
+  }
+
+  async recordCreation(tx: Transaction, caller: Principal, repo: Repo): Promise<void> {
+    await this.record(caller, 'repo.create', REPO_CREATED, repo, { slug: repo.slug, namespace: repo.namespace });
+    tx.afterCommit(() => this.usage.count(repo.accountId, 'repo_created'));
   }
 
   /** The commit and its tree that a repository was created with. */

@@ -8,7 +8,7 @@ export class CreateFoundation1700000000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`drop table if exists pinned_session_write, pinned_session, ref_sync, ref, repo, usage_daily,
-      idempotency, audit, event, revocation, api_key, app_user, account cascade`);
+      rate_count, idempotency, audit, event, revocation, api_key, app_user, account cascade`);
   }
 }
 
@@ -131,6 +131,14 @@ const RECORDS = [
     primary key (account_id, principal_id, key)
   )`,
   `create index idempotency_by_age on idempotency (created_at)`,
+  // Unlogged: losing the counts of the last hour in a crash of the database is no harm, writing them twice would be.
+  `create unlogged table rate_count (
+    bucket text not null,
+    length bigint not null,
+    start bigint not null,
+    hits bigint not null,
+    primary key (bucket, length, start)
+  )`,
   `create table usage_daily (
     account_id uuid not null references account (id),
     day date not null,

@@ -24,7 +24,7 @@ export class ApiAuthController {
   @ApiOperation({ operationId: 'signUp', summary: 'Sign up and get a first key' })
   @ApiCreatedResponse({ type: ApiSignedUp })
   async signUp(@Body() body: ApiSignupBody, @Req() request: Request): Promise<ApiSignedUp> {
-    this.limits.admitSignup(request);
+    await this.limits.admitSignup(request);
     const { user, minted } = await this.signups.signUp(body.email);
     return ApiSignedUp.from(user, minted);
   }

@@ -6,6 +6,7 @@ import { Audit } from '../audit/audit.js';
 import { dialectOf } from '../http/dialects.js';
 import { loggedPath } from '../http/logged-path.js';
 import { RateLimits } from '../limits/rate-limits.js';
+import { CallUsage } from '../usage/call-usage.js';
 import { ACCESS_RULE, type AccessRule, type PinnedSessionUse } from './access-rule.js';
 import { Authenticator } from './authenticator.js';
 import { setPrincipal } from './caller.js';
@@ -22,6 +23,7 @@ export class AccessGuard implements CanActivate {
     private readonly authenticator: Authenticator,
     private readonly limits: RateLimits,
     private readonly audit: Audit,
+    private readonly usage: CallUsage,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -32,18 +34,19 @@ export class AccessGuard implements CanActivate {
     ]);
     if (!rule) throw new DomainError('forbidden', 'This route is not open to anyone');
     if (rule.kind === 'public') {
-      this.limits.admitAnonymous(request);
+      await this.limits.admitAnonymous(request);
       return true;
     }
     const principal = await this.identify(request, rule);
     if (!principal) {
       if (admitsAnonymous(rule)) {
-        this.limits.admitAnonymous(request);
+        await this.limits.admitAnonymous(request);
         return true;
       }
       throw dialectOf(request).missingCredential();
     }
-    this.limits.admit(request, principal);
+    await this.limits.admit(request, principal);
+    this.usage.countCall(request, principal);
     const denial = findDenial(rule, principal);
     if (denial) {
       await this.audit.denied(principal, { rule: rule.kind, route: `${request.method} ${loggedPath(request.path)}` });
@@ -54,7 +57,7 @@ export class AccessGuard implements CanActivate {
   }
 
   private async identify(request: Request, rule: AccessRule): Promise<Principal | null> {
-    this.limits.assertNotGuessing(request);
+    await this.limits.assertNotGuessing(request);
     try {
       return await this.authenticator.authenticate(request, pinnedSessionUse(rule));
     } catch (error) {

@@ -34,18 +34,18 @@ export class DialectFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
     if (exception instanceof ReplayedAnswer) return sendReplay(exception, response);
-    const failure = exception instanceof NotFoundException ? this.unknownRoute(request) : exception;
-    const answer = (): void => sendError(failure, request, response, this.log);
+    const answer = (failure: unknown): void => sendError(failure, request, response, this.log);
     const claim = currentContext()?.claim;
     // The key is free again before the client can read the answer and retry.
-    if (claim) void this.idempotency.drop(claim).then(answer);
-    else answer();
+    if (claim) void this.idempotency.drop(claim).then(() => answer(exception));
+    else if (exception instanceof NotFoundException) void this.unknownRoute(request).then(answer);
+    else answer(exception);
   }
 
   /** What the router did not find never met the access guard: it counts against the address here (coregit.md §1.2). */
-  private unknownRoute(request: Request): unknown {
+  private async unknownRoute(request: Request): Promise<unknown> {
     try {
-      this.limits.admitAnonymous(request);
+      await this.limits.admitAnonymous(request);
     } catch (error) {
       return error;
     }

@@ -1,123 +1,100 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { LRUCache } from 'lru-cache';
 import { Clock, DomainError } from '#kernel';
 import type { Principal } from '../access/principal.js';
 import { AppConfig } from '../config/app-config.js';
 import { dialectOf } from '../http/dialects.js';
-import { SlidingWindow } from './sliding-window.js';
-import { ANONYMOUS_RATE, type Rate, ratesFor } from './tier-limits.js';
+import { type Limit, RateBuckets } from './rate-buckets.js';
+import { ANONYMOUS_RATE, ratesFor } from './tier-limits.js';
 
-const MINUTE = 60_000;
-const HOUR = 3_600_000;
-const MAX_BUCKETS = 100_000;
 /** What an unlimited caller reads in X-RateLimit-Limit: clients that compute with it never throttle themselves. */
 const UNLIMITED = 2_147_483_647;
+const EXCEEDED = 'Rate limit exceeded';
 
-class Bucket {
-  readonly minute = new SlidingWindow(MINUTE);
-  readonly hour = new SlidingWindow(HOUR);
-}
-
-/** Request limits per key, account and address (coregit.md §25), counted in this process. Rejected calls do not count. */
+/** Request limits per key, account and address (coregit.md §25), shared by all nodes. Rejected calls do not count. */
 @Injectable()
 export class RateLimits {
-  private readonly buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
-
   constructor(
+    private readonly buckets: RateBuckets,
     private readonly clock: Clock,
     private readonly config: AppConfig,
   ) {}
 
-  /** Counts one request of an identified caller and sets the rate headers; throws `rate_limited` over the limit. */
-  admit(request: Request, principal: Principal): void {
+  /** Counts one request of an identified caller and sets the rate headers. Errors: `rate_limited`. */
+  async admit(request: Request, principal: Principal): Promise<void> {
     const dialect = dialectOf(request).name;
     const rates = ratesFor(principal.tier, dialect);
-    const key = `key:${dialect}:${principal.keyId}`;
-    const account = `account:${dialect}:${principal.accountId}`;
-    const now = this.clock.now();
-    this.setHeaders(request, 'X-RateLimit', rates.key, key, now);
-    this.assertUnder(rates.key, key, 'Rate limit exceeded', now);
-    if (this.isOver(rates.account, account, now)) {
-      this.setHeaders(request, 'X-Org-RateLimit', rates.account, account, now);
-      this.assertUnder(rates.account, account, 'Organization rate limit exceeded', now);
-    }
-    if (rates.key) this.count(key, now);
-    if (rates.account) this.count(account, now);
-    this.setHeaders(request, 'X-RateLimit', rates.key, key, now);
+    const key = { bucket: `key:${dialect}:${principal.keyId}`, rate: rates.key };
+    const account = { bucket: `account:${dialect}:${principal.accountId}`, rate: rates.account };
+    await this.buckets.whenCurrent([key, account], () => {
+      this.setHeaders(request, 'X-RateLimit', key);
+      this.assertUnder(key, EXCEEDED);
+      if (this.isFull(account)) this.setHeaders(request, 'X-Org-RateLimit', account);
+      this.assertUnder(account, 'Organization rate limit exceeded');
+      this.count(key);
+      this.count(account);
+      this.setHeaders(request, 'X-RateLimit', key);
+    });
   }
 
-  /** Counts one request without a credential against its address. */
-  admitAnonymous(request: Request): void {
-    const key = `address:${request.ip}`;
-    const now = this.clock.now();
-    this.assertUnder(ANONYMOUS_RATE, key, 'Rate limit exceeded', now);
-    this.count(key, now);
-    this.setHeaders(request, 'X-RateLimit', ANONYMOUS_RATE, key, now);
+  /** Counts one request without a credential against its address. Errors: `rate_limited`. */
+  async admitAnonymous(request: Request): Promise<void> {
+    const address = { bucket: `address:${request.ip}`, rate: ANONYMOUS_RATE };
+    await this.buckets.whenCurrent([address], () => {
+      this.setHeaders(request, 'X-RateLimit', address);
+      this.assertUnder(address, EXCEEDED);
+      this.count(address);
+      this.setHeaders(request, 'X-RateLimit', address);
+    });
   }
 
   /** Refuses an address that failed to authenticate too often; always on, whatever the tier. */
-  assertNotGuessing(request: Request): void {
-    const limit = this.config.AUTH_FAILURE_LIMIT_PER_MINUTE;
-    const rate = { perMinute: limit, perHour: limit * 60 };
-    this.assertUnder(
-      rate,
-      `failed:${request.ip}`,
-      'Too many failed authentications. Try again later.',
-      this.clock.now(),
+  async assertNotGuessing(request: Request): Promise<void> {
+    const perMinute = this.config.AUTH_FAILURE_LIMIT_PER_MINUTE;
+    const failed = { bucket: failures(request), rate: { perMinute, perHour: perMinute * 60 } };
+    await this.buckets.whenCurrent([failed], () =>
+      this.assertUnder(failed, 'Too many failed authentications. Try again later.'),
     );
   }
 
   recordFailedAuth(request: Request): void {
-    this.count(`failed:${request.ip}`, this.clock.now());
+    this.buckets.count(failures(request));
   }
 
-  /** Sign-up attempts, failures included (sessionfs-1.md §3.3). */
-  admitSignup(request: Request): void {
-    const key = `signup:${request.ip}`;
-    const limit = this.config.SIGNUP_LIMIT_PER_HOUR;
-    const now = this.clock.now();
-    this.assertUnder({ perMinute: limit, perHour: limit }, key, 'Too many signup attempts. Try again later.', now);
-    this.count(key, now);
+  /** Sign-up attempts, failures included (sessionfs-1.md §3.3). Errors: `rate_limited`. */
+  async admitSignup(request: Request): Promise<void> {
+    const perHour = this.config.SIGNUP_LIMIT_PER_HOUR;
+    const signups = { bucket: `signup:${request.ip}`, rate: { perMinute: perHour, perHour } };
+    await this.buckets.whenCurrent([signups], () => {
+      this.assertUnder(signups, 'Too many signup attempts. Try again later.');
+      this.count(signups);
+    });
   }
 
-  private isOver(rate: Rate | null, key: string, now: number): boolean {
-    const bucket = this.buckets.get(key);
-    return !!rate && !!bucket && (bucket.minute.count(now) >= rate.perMinute || bucket.hour.count(now) >= rate.perHour);
+  private count({ bucket, rate }: Limit): void {
+    if (rate) this.buckets.count(bucket);
   }
 
-  private assertUnder(rate: Rate | null, key: string, message: string, now: number): void {
-    if (!rate || !this.isOver(rate, key, now)) return;
-    const bucket = this.bucket(key);
-    const wait =
-      bucket.minute.count(now) >= rate.perMinute
-        ? bucket.minute.waitFor(rate.perMinute, now)
-        : bucket.hour.waitFor(rate.perHour, now);
+  private isFull({ bucket, rate }: Limit): boolean {
+    return rate !== null && this.buckets.waitFor(bucket, rate) > 0;
+  }
+
+  private assertUnder({ bucket, rate }: Limit, message: string): void {
+    const wait = rate ? this.buckets.waitFor(bucket, rate) : 0;
+    if (wait === 0) return;
     throw new DomainError('rate_limited', message, {
       headers: { 'Retry-After': String(Math.max(1, Math.ceil(wait / 1000))) },
     });
   }
 
-  private setHeaders(request: Request, prefix: string, rate: Rate | null, key: string, now: number): void {
-    const used = rate ? this.bucket(key).minute.count(now) : 0;
+  private setHeaders(request: Request, prefix: string, { bucket, rate }: Limit): void {
     const limit = rate?.perMinute ?? UNLIMITED;
+    const left = rate ? Math.max(0, limit - this.buckets.used(bucket)) : limit;
     request.res?.setHeader(`${prefix}-Limit`, String(limit));
-    request.res?.setHeader(`${prefix}-Remaining`, String(Math.max(0, limit - used)));
-    if (prefix === 'X-RateLimit') request.res?.setHeader(`${prefix}-Reset`, String(Math.floor(now / 1000) + 60));
-  }
-
-  private count(key: string, now: number): void {
-    const bucket = this.bucket(key);
-    bucket.minute.add(now);
-    bucket.hour.add(now);
-  }
-
-  private bucket(key: string): Bucket {
-    let bucket = this.buckets.get(key);
-    if (!bucket) {
-      bucket = new Bucket();
-      this.buckets.set(key, bucket);
-    }
-    return bucket;
+    request.res?.setHeader(`${prefix}-Remaining`, String(left));
+    if (prefix !== 'X-RateLimit') return;
+    request.res?.setHeader(`${prefix}-Reset`, String(Math.floor(this.clock.now() / 1000) + 60));
   }
 }
+
+const failures = (request: Request): string => `failed:${request.ip}`;

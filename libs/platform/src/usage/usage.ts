@@ -31,6 +31,7 @@ export class Usage implements OnApplicationBootstrap, BeforeApplicationShutdown 
   private timer: NodeJS.Timeout | undefined;
   /** A refresh belongs to no request and joins no transaction. */
   private readonly outside = AsyncLocalStorage.snapshot();
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly db: Database,
@@ -55,13 +56,30 @@ export class Usage implements OnApplicationBootstrap, BeforeApplicationShutdown 
     if (month) month.total += quantity;
   }
 
+  /** The present calendar month in UTC, as YYYY-MM. */
+  currentMonth(): string {
+    return this.clock.date().toISOString().slice(0, 7);
+  }
+
+  /** Quantities of a month (YYYY-MM) per event type; what other nodes counted in the last second may be missing. */
+  async totalsOf(accountId: string, month: string): Promise<Map<string, number>> {
+    await this.flush();
+    const rows = await this.db.query<{ eventType: string; total: string }>(
+      `select event_type as "eventType", sum(quantity) as total from usage_daily
+        where account_id = $1 and day >= ($2 || '-01')::date and day < ($2 || '-01')::date + interval '1 month'
+        group by event_type`,
+      [accountId, month],
+    );
+    return new Map(rows.map(({ eventType, total }) => [eventType, Number(total)]));
+  }
+
   /**
    * Quantity of this calendar month (UTC), other nodes' included as of the last look, at most one call after 10 s. Only
    * the first call for an account waits for the database: plan gates stand in the path of every billable request.
    */
   async monthTotal(accountId: string, eventType: string): Promise<number> {
     const key = `${accountId} ${eventType}`;
-    const month = this.clock.date().toISOString().slice(0, 7);
+    const month = this.currentMonth();
     const known = this.months.get(key);
     if (known?.month !== month) return this.readMonth(accountId, eventType, month);
     if (this.clock.now() - known.readAt >= REFRESH_MS) this.refreshLater(accountId, eventType, known);
@@ -90,22 +108,29 @@ export class Usage implements OnApplicationBootstrap, BeforeApplicationShutdown 
   }
 
   /** Writes what was counted; what cannot be written is kept for the next time. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    this.writing = this.writing.then(() => this.write());
+    return this.writing;
+  }
+
+  private async write(): Promise<void> {
     if (this.pending.size === 0) return;
     const batch = [...this.pending.values()];
     this.pending = new Map();
     try {
-      await this.db.query(
-        `insert into usage_daily (account_id, day, event_type, quantity)
+      await this.db.detached(() =>
+        this.db.query(
+          `insert into usage_daily (account_id, day, event_type, quantity)
          select u.account_id, $4::date, u.event_type, u.quantity
            from unnest($1::uuid[], $2::text[], $3::bigint[]) as u(account_id, event_type, quantity)
          on conflict (account_id, day, event_type) do update set quantity = usage_daily.quantity + excluded.quantity`,
-        [
-          batch.map((entry) => entry.accountId),
-          batch.map((entry) => entry.eventType),
-          batch.map((entry) => entry.quantity),
-          this.clock.date().toISOString().slice(0, 10),
-        ],
+          [
+            batch.map((entry) => entry.accountId),
+            batch.map((entry) => entry.eventType),
+            batch.map((entry) => entry.quantity),
+            this.clock.date().toISOString().slice(0, 10),
+          ],
+        ),
       );
     } catch (error) {
       this.log.warn({ msg: 'usage could not be written; kept for the next round', err: error });

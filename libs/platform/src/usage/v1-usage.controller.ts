@@ -1,0 +1,23 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { UserOnly } from '../access/access-rule.js';
+import { Caller } from '../access/caller.js';
+import type { Principal } from '../access/principal.js';
+import { Usage } from './usage.js';
+import { V1Usage, V1UsageQuery } from './v1-usage.dto.js';
+
+@ApiTags('Usage')
+@Controller('v1/usage')
+export class V1UsageController {
+  constructor(private readonly usage: Usage) {}
+
+  /** What the account used in a month (coregit.md §22.1). */
+  @Get()
+  @UserOnly()
+  @ApiOperation({ operationId: 'getUsage', summary: 'Usage of a month' })
+  @ApiOkResponse({ type: V1Usage })
+  async get(@Caller() caller: Principal, @Query() query: V1UsageQuery): Promise<V1Usage> {
+    const period = query.period ?? this.usage.currentMonth();
+    return V1Usage.from(period, await this.usage.totalsOf(caller.accountId, period));
+  }
+}
