@@ -8,7 +8,8 @@ import { Journal, RepoNotes } from './journal.js';
 import type { Random } from './random.js';
 import { ServerProcess } from './server-process.js';
 import { Verification } from './verify.js';
-import { type Target, Unanswered, Workload } from './workload.js';
+import { type Target, Unanswered } from './target.js';
+import { Workload } from './workload.js';
 
 /** `server`: the server process alone; `tree`: everything below it too, an embedded database included. */
 export type Kill = 'server' | 'tree' | FaultPoint;

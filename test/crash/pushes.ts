@@ -2,8 +2,18 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { git, tryGit } from './git.js';
-import type { RepoNotes } from './journal.js';
-import { type Target, Unanswered, type Workload } from './workload.js';
+import type { CommitNote, Journal, RepoNotes } from './journal.js';
+import type { Random } from './random.js';
+import { type Target, Unanswered } from './target.js';
+
+/** What pushes need of the workload they are part of. */
+export interface PushingWorkload {
+  readonly target: Target;
+  readonly journal: Journal;
+  readonly random: Random;
+  readonly isStopped: boolean;
+  newCommit(line: ReturnType<RepoNotes['line']>, files: number): CommitNote;
+}
 
 /** The address git clones from and pushes to, with the key as its password. */
 export function gitUrl(target: Target, slug: string): string {
@@ -14,7 +24,7 @@ export function gitUrl(target: Target, slug: string): string {
 }
 
 /** A few commits by the real git client on a branch of their own, each pushed in one atomic push with a tag. */
-export async function pushCommits(workload: Workload, repo: RepoNotes): Promise<void> {
+export async function pushCommits(workload: PushingWorkload, repo: RepoNotes): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rh-push-'));
   try {
     await git(folder, ['init', '-q', '-b', 'main']);
@@ -27,7 +37,7 @@ export async function pushCommits(workload: Workload, repo: RepoNotes): Promise<
   }
 }
 
-async function pushOne(workload: Workload, repo: RepoNotes, branch: string, folder: string): Promise<void> {
+async function pushOne(workload: PushingWorkload, repo: RepoNotes, branch: string, folder: string): Promise<void> {
   const note = workload.newCommit(repo.line(branch), workload.random.between(1, 5));
   for (const [path, content] of note.files) {
     await mkdir(dirname(join(folder, path)), { recursive: true });

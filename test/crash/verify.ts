@@ -7,7 +7,7 @@ import { Client } from '../support/client.js';
 import { tryGit } from './git.js';
 import type { CommitNote, Journal, RepoNotes } from './journal.js';
 import { gitUrl } from './pushes.js';
-import type { Target } from './workload.js';
+import type { Target } from './target.js';
 
 const BATCH = 100;
 const LOOK_AGAIN_MS = 500;

@@ -3,17 +3,7 @@ import { type Answer, Client } from '../support/client.js';
 import { type CommitNote, type Journal, type RefNote, RepoNotes } from './journal.js';
 import type { Random } from './random.js';
 import { pushCommits } from './pushes.js';
-
-export interface Target {
-  readonly url: string;
-  readonly key: string;
-  readonly accountSlug: string;
-  /** Whether the server speaks git's own protocol. */
-  readonly gitHttp: boolean;
-}
-
-/** The server is gone, or failed while it was going: the effect of the request is unknown. */
-export class Unanswered extends Error {}
+import { type Target, Unanswered } from './target.js';
 
 const GROUP_WRITERS = 6;
 const PAUSE_MS = 5;
