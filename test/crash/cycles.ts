@@ -62,6 +62,7 @@ export class World {
   private busy: RepoNotes | undefined;
   private calm: RepoNotes | undefined;
   private cycles = 0;
+  private lastKill: Kill | undefined;
   private readonly ended = new WeakSet<ServerProcess>();
 
   /** Without a database URL the server brings its own, which dies with its tree. */
@@ -122,6 +123,7 @@ export class World {
       journal: this.journal,
       dataDir: this.dataDir,
       databaseUrl: databaseUrl ?? '',
+      afterTree: this.lastKill === 'tree',
       cloned: live.length > 0 ? this.random.pick(live).slug : null,
     });
     try {
@@ -189,6 +191,7 @@ export class World {
   private async end(server: ServerProcess, kill: Kill): Promise<void> {
     if (this.ended.has(server)) return;
     this.ended.add(server);
+    this.lastKill = kill;
     const reached = FAULT_POINTS.find((point) => point === server.reachedFault);
     if (reached !== undefined) {
       this.tally.kills.fault += 1;

@@ -45,7 +45,7 @@ export async function loseOneOfTwo(databaseUrl: string): Promise<readonly string
     await untilCaughtUp(databaseUrl);
 
     const target = targetOf(survivor.url);
-    const verification = new Verification({ target, journal, dataDir, databaseUrl, cloned: null });
+    const verification = new Verification({ target, journal, dataDir, databaseUrl, afterTree: false, cloned: null });
     await verification.run();
     if (!died) verification.problems.push('the first server did not reach its fault point');
     if (behind === 0) verification.problems.push('the first server left nothing to catch up with');

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import type { Target } from './target.js';
 
 const BATCH = 100;
 const LOOK_AGAIN_MS = 500;
+const OLD_MS = 3_600_000;
 const INITIAL_MESSAGE = 'Initial commit';
 
 export interface VerifySettings {
@@ -18,6 +19,8 @@ export interface VerifySettings {
   readonly journal: Journal;
   readonly dataDir: string;
   readonly databaseUrl: string;
+  /** Whether git itself was killed too, so that it could not remove its locks. */
+  readonly afterTree: boolean;
   /** Slug of a repository that is also compared through `git clone`. */
   readonly cloned: string | null;
 }
@@ -189,7 +192,13 @@ export class Verification {
       await sleep(LOOK_AGAIN_MS);
       locks = await locksIn(directory);
     }
-    if (locks.length > 0) this.problem(`${slug}: stale locks: ${locks.join()}`);
+    for (const lock of locks) {
+      const { mtimeMs } = await stat(join(directory, lock));
+      if (Date.now() - mtimeMs > OLD_MS) continue;
+      // Found much later, so to speak: from now on it is the server's to remove.
+      if (this.settings.afterTree) await utimes(join(directory, lock), new Date(0), new Date(0));
+      else this.problem(`${slug}: stale lock ${lock}`);
+    }
   }
 
   private async compareClone(slug: string, directory: string, refs: ReadonlyMap<string, string>): Promise<void> {

@@ -27,9 +27,10 @@ export interface GitExit {
 
 const STDERR_KEPT = 8 * 1024;
 const BACKGROUND_NICENESS = 10;
+const GRACE_MS = 5_000;
 const running = new Set<GitChild>();
 
-/** Kills every git process of this runner, at once and with its own children. */
+/** Ends every git process of this runner with its own children: at once, or maintenance as soon as it has tidied up. */
 export function killAllGitChildren(): void {
   for (const child of running) child.stop();
 }
@@ -109,9 +110,15 @@ export class GitChild {
   }
 
   private killGroup(): void {
+    // Maintenance is asked to go: git then removes its locks, and one that stayed would stop all later maintenance.
+    this.signalGroup(this.limits.background ? 'SIGTERM' : 'SIGKILL');
+    if (this.limits.background) setTimeout(() => this.signalGroup('SIGKILL'), GRACE_MS).unref();
+  }
+
+  private signalGroup(signal: NodeJS.Signals): void {
     if (this.child.pid === undefined || !running.has(this)) return;
     try {
-      process.kill(-this.child.pid, 'SIGKILL');
+      process.kill(-this.child.pid, signal);
     } catch (error) {
       // The group may have ended between the check and the signal.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;

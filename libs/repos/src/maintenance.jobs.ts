@@ -7,6 +7,7 @@ import { RefProjector } from './ref-projector.js';
 import type { Repo } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
 import { ReposRepository } from './repos.repository.js';
+import { sweepLeftovers } from './runner/leftovers.js';
 import { sweepQuarantines } from './runner/quarantine.js';
 
 export const MAINTENANCE_QUEUE = 'repos.maintain';
@@ -57,8 +58,10 @@ export class MaintenanceJobs extends WorkerHost implements OnApplicationBootstra
     // Repacking decides by the refs on disk what is reachable.
     await this.projector.catchUp(repo.id);
     const directory = this.storage.directoryOf(repo);
+    // First, because a lock of a killed git would make this one fail.
+    const swept = await sweepLeftovers(directory, Date.now());
     const result = await this.runner.maintenance({ repo: directory, kind: 'geometric' });
-    const swept = await sweepQuarantines(directory, QUARANTINE_AGE_MS, Date.now());
-    this.log.log({ msg: 'repository maintained', repo: repo.id, swept, result });
+    const quarantines = await sweepQuarantines(directory, QUARANTINE_AGE_MS, Date.now());
+    this.log.log({ msg: 'repository maintained', repo: repo.id, swept: swept + quarantines, result });
   }
 }
