@@ -41,7 +41,15 @@ class OpenTransaction implements Transaction {
   }
 
   afterCommit(work: () => void | Promise<void>): void {
+    this.assertOpen();
     this.followUps.push(work);
+  }
+
+  append(table: JournalTable, row: JournalRow): void {
+    this.assertOpen();
+    const rows = this.journal.get(table);
+    if (rows) rows.push(row);
+    else this.journal.set(table, [row]);
   }
 
   end(): void {
@@ -55,7 +63,7 @@ class OpenTransaction implements Transaction {
 
   /** One connection runs one statement at a time: two at once inside a transaction is a bug in the caller. */
   private async alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.ended) throw new Error('The transaction has ended; its connection may not be used any more');
+    this.assertOpen();
     if (this.running) throw new Error('A transaction may not run two statements at once');
     const running = work();
     this.running = running;
@@ -64,6 +72,10 @@ class OpenTransaction implements Transaction {
     } finally {
       this.running = undefined;
     }
+  }
+
+  private assertOpen(): void {
+    if (this.ended) throw new Error('The transaction has ended; its connection may not be used any more');
   }
 }
 
@@ -119,9 +131,7 @@ export class Database {
   async append(table: JournalTable, row: JournalRow): Promise<void> {
     const open = this.open.getStore();
     if (!open) return this.writeJournal(new Map([[table, [row]]]));
-    const rows = open.journal.get(table);
-    if (rows) rows.push(row);
-    else open.journal.set(table, [row]);
+    open.append(table, row);
   }
 
   /**

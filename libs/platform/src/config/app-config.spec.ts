@@ -1,0 +1,96 @@
+import { type AppConfig, ConfigError, loadConfig } from './app-config.js';
+
+const DATABASE_URL = 'postgres://somewhere/db';
+
+const load = (env: Record<string, string | undefined> = {}): AppConfig => loadConfig({ DATABASE_URL, ...env });
+
+/** The lines a broken environment is answered with. */
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('the environment', () => {
+  it('needs nothing but a database', () => {
+    expect({ ...load() }).toEqual({
+      PORT: 8080,
+      HOST: '127.0.0.1',
+      DATA_DIR: './data',
+      DATABASE_URL,
+      DATABASE_POOL: expect.any(Number),
+      APP_MODE: 'all',
+      DEFAULT_TIER: 'enterprise',
+      MAX_COMMIT_BODY: 26_214_400,
+      MAX_PUSH_BYTES: 2_147_483_648,
+      MAINTENANCE_PACKS: 100,
+      SIGNUP_LIMIT_PER_HOUR: expect.any(Number),
+      AUTH_FAILURE_LIMIT_PER_MINUTE: expect.any(Number),
+      LOG_LEVEL: 'info',
+      METRICS_PUBLIC: true,
+      SHUTDOWN_GRACE_SECONDS: 20,
+    });
+  });
+
+  it('is read as text and understood as numbers and switches', () => {
+    expect(load({ PORT: '0', METRICS_PUBLIC: 'false', STORE_WORKERS: '3' })).toMatchObject({
+      PORT: 0,
+      METRICS_PUBLIC: false,
+      STORE_WORKERS: 3,
+    });
+    expect(load({ METRICS_PUBLIC: '1' }).METRICS_PUBLIC).toBe(true);
+  });
+
+  it('counts empty and blank variables as unset, and ignores those it does not know', () => {
+    const config = load({ PORT: '', HOST: '  ', SIGNUP: '', HOME: '/somewhere', constructor: 'x' });
+    expect(config).toMatchObject({ PORT: 8080, HOST: '127.0.0.1' });
+    expect(config.SIGNUP).toBeUndefined();
+    expect(Object.keys(config)).not.toContain('HOME');
+  });
+
+  it('is refused with one readable line per problem, all at once', () => {
+    const problems = problemsOf({ PORT: 'eighty', APP_MODE: 'both', DEFAULT_TIER: 'gold', METRICS_PUBLIC: 'perhaps' });
+    expect(problems).toHaveLength(5);
+    for (const name of ['PORT', 'APP_MODE', 'DEFAULT_TIER', 'METRICS_PUBLIC', 'DATABASE_URL']) {
+      expect(problems.filter((line) => line.includes(name))).toHaveLength(1);
+    }
+    expect(problems.find((line) => line.includes('APP_MODE'))).toContain('"both"');
+    expect(new ConfigError(problems).message.split('\n')).toHaveLength(6);
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80.5'],
+    ['DATABASE_POOL', '1'],
+    ['MAX_COMMIT_BODY', '10'],
+    ['PUBLIC_URL', 'code.example.com'],
+    ['PUBLIC_URL', 'ftp://code.example.com'],
+    ['SIGNUP', 'maybe'],
+    ['LOG_LEVEL', 'loud'],
+    ['STORE_WORKERS', '0'],
+  ])('is refused with %s=%s', (name, value) => {
+    const problems = problemsOf({ DATABASE_URL, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(name);
+  });
+});
+
+describe('sign-up', () => {
+  it.each([
+    ['127.0.0.1', undefined, 'open'],
+    ['127.0.0.53', undefined, 'open'],
+    ['localhost', undefined, 'open'],
+    ['::1', undefined, 'open'],
+    ['0.0.0.0', undefined, 'invite'],
+    ['::', undefined, 'invite'],
+    ['0.0.0.0', 'open', 'open'],
+    ['127.0.0.1', 'closed', 'closed'],
+  ])('on %s with SIGNUP=%s is %s', (HOST, SIGNUP, expected) => {
+    expect(load({ HOST, SIGNUP }).signup).toBe(expected);
+  });
+});
