@@ -1,6 +1,12 @@
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { faultPoint } from '#kernel';
 import { Database, RefFiles } from '#platform';
 import type { Ref } from './ref.js';
@@ -11,7 +17,10 @@ import { ReposRepository } from './repos.repository.js';
 
 /** A row this old has lost its process, or is served twice, which does no harm. */
 const ORPHAN_SECONDS = 3;
-const AT_ONCE = 4;
+/** How long changes gather before they are projected: a busy branch is not written anew for every commit. */
+const GATHER_MS = 200;
+/** Repositories of one transaction. */
+const AT_ONCE = 16;
 
 /**
  * Writes the refs of the table into the repository, for the git programs that read them there. All refs of a
@@ -23,11 +32,15 @@ const AT_ONCE = 4;
  * look for rows that nobody serves.
  */
 @Injectable()
-export class RefProjector extends RefFiles implements OnApplicationBootstrap, OnApplicationShutdown {
+export class RefProjector
+  extends RefFiles
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private readonly log = new Logger(RefProjector.name);
-  private readonly running = new Map<string, Promise<void>>();
-  private readonly again = new Set<string>();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly changed = new Set<string>();
+  private gathering: NodeJS.Timeout | undefined;
+  private draining: Promise<void> = Promise.resolve();
+  private orphans: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly db: Database,
@@ -41,30 +54,27 @@ export class RefProjector extends RefFiles implements OnApplicationBootstrap, On
   /** Catches up with whatever a crash left behind. A repository that cannot be projected does not stop the others. */
   async onApplicationBootstrap(): Promise<void> {
     await this.takeOver(0);
-    this.timer = setInterval(() => {
+    this.orphans = setInterval(() => {
       this.takeOver(ORPHAN_SECONDS).catch((error: unknown) =>
         this.log.warn({ msg: 'repositories behind could not be listed', err: error }),
       );
     }, ORPHAN_SECONDS * 1000).unref();
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.timer);
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.orphans);
+    await this.drain();
   }
 
-  /** Starts a projection in the background; several kicks while one runs make one more round. */
+  /** Whatever changed after the last projection is the next start's to project. */
+  onApplicationShutdown(): void {
+    clearTimeout(this.gathering);
+  }
+
+  /** Projects a repository behind the answer, a moment from now, together with others. */
   kick(repoId: string): void {
-    if (this.running.has(repoId)) {
-      this.again.add(repoId);
-      return;
-    }
-    const work = this.project(repoId)
-      .catch((error: unknown) => this.log.error({ msg: 'refs could not be projected', repo: repoId, err: error }))
-      .finally(() => {
-        this.running.delete(repoId);
-        if (this.again.delete(repoId)) this.kick(repoId);
-      });
-    this.running.set(repoId, work);
+    this.changed.add(repoId);
+    this.gathering ??= setTimeout(() => void this.drain(), GATHER_MS).unref();
   }
 
   async behind(repoIds: readonly string[]): Promise<ReadonlySet<string>> {
@@ -73,25 +83,54 @@ export class RefProjector extends RefFiles implements OnApplicationBootstrap, On
 
   /** Returns once the files show every ref change committed before the call; needed before git reads refs from disk. */
   async catchUp(repoId: string): Promise<void> {
-    if (await this.refs.isBehind(repoId)) await this.project(repoId);
+    if (await this.refs.isBehind(repoId)) await this.project([repoId]);
   }
 
   private async takeOver(minAgeSeconds: number): Promise<void> {
-    const behind = await this.refs.listBehind(minAgeSeconds);
-    for (let at = 0; at < behind.length; at += AT_ONCE) {
-      const some = behind.slice(at, at + AT_ONCE);
-      for (const repoId of some) this.kick(repoId);
-      for (const repoId of some) await this.running.get(repoId);
+    for (const repoId of await this.refs.listBehind(minAgeSeconds)) this.changed.add(repoId);
+    await this.drain();
+  }
+
+  /** Resolves when everything that has changed so far is projected, or logged as impossible; never rejects. */
+  private drain(): Promise<void> {
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
+    this.draining = this.draining.then(() => this.projectChanged());
+    return this.draining;
+  }
+
+  private async projectChanged(): Promise<void> {
+    const all = [...this.changed];
+    this.changed.clear();
+    for (let at = 0; at < all.length; at += AT_ONCE) {
+      const some = all.slice(at, at + AT_ONCE);
+      try {
+        await this.project(some);
+      } catch (error) {
+        this.log.debug({ msg: 'refs could not be projected together', repos: some, err: error });
+        // One that cannot be projected does not stop the others.
+        for (const repoId of some) await this.projectAlone(repoId);
+      }
     }
   }
 
-  private async project(repoId: string): Promise<void> {
+  private async projectAlone(repoId: string): Promise<void> {
+    try {
+      await this.project([repoId]);
+    } catch (error) {
+      this.log.error({ msg: 'refs could not be projected', repo: repoId, err: error });
+    }
+  }
+
+  private async project(repoIds: readonly string[]): Promise<void> {
     await this.db.transaction(async () => {
-      const version = await this.refs.lockProjection(repoId);
-      const repo = version === null ? null : await this.repos.findById(repoId);
-      if (version === null || !repo) return;
-      await this.write(repo, await this.refs.listAll(repoId));
-      await this.refs.markCaughtUp(repoId, version);
+      const behind = await this.refs.lockProjections(repoIds);
+      if (behind.length === 0) return;
+      const ids = behind.map(({ repoId }) => repoId);
+      const repos = await this.repos.findByIds(ids);
+      const refs = Map.groupBy(await this.refs.listAllOf(ids), ({ repoId }) => repoId);
+      for (const repo of repos) await this.write(repo, refs.get(repo.id) ?? []);
+      await this.refs.markCaughtUp(behind);
     });
   }
 

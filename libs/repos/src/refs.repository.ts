@@ -3,6 +3,12 @@ import { Database } from '#platform';
 import { BRANCH_PREFIX, type Ref, type RefUpdate, TAG_PREFIX } from './ref.js';
 import { refParents } from './ref-names.js';
 
+/** A repository whose files are behind the table, and the version of the table that was seen. */
+export interface BehindRepo {
+  readonly repoId: string;
+  readonly version: string;
+}
+
 /** Every query on refs. The table is the truth; the files in the repository follow it (see RefProjector). */
 @Injectable()
 export class RefsRepository {
@@ -31,9 +37,12 @@ export class RefsRepository {
     ]);
   }
 
-  /** All refs of a repository in byte order of their names, internal ones included. */
-  listAll(repoId: string): Promise<Ref[]> {
-    return this.db.query<Ref>('select name, sha, peeled from ref where repo_id = $1 order by name', [repoId]);
+  /** All refs of repositories, internal ones included, each repository's in byte order of their names. */
+  listAllOf(repoIds: readonly string[]): Promise<(Ref & { readonly repoId: string })[]> {
+    return this.db.query(
+      'select repo_id as "repoId", name, sha, peeled from ref where repo_id = any($1) order by repo_id, name',
+      [repoIds],
+    );
   }
 
   /** Branches and tags in byte order. */
@@ -156,19 +165,32 @@ export class RefsRepository {
     return rows.map((row) => row.repoId);
   }
 
-  /** Version to catch up with, under the repository's projection lock until the transaction ends; null when caught up. */
-  async lockProjection(repoId: string): Promise<string | null> {
-    await this.db.query(`select pg_advisory_xact_lock(hashtextextended('ref-projection:' || $1, 0))`, [repoId]);
-    // With the repository's row held, its directory cannot be removed while files are written into it.
-    const [row] = await this.db.query<{ version: string }>(
-      'select version from ref_sync join repo on repo.id = repo_id where repo_id = $1 for key share of repo',
-      [repoId],
+  /**
+   * Takes the projection locks until the transaction ends, and answers the versions to catch up with: only for those
+   * of `repoIds` that are behind.
+   */
+  async lockProjections(repoIds: readonly string[]): Promise<BehindRepo[]> {
+    const inOrder = [...repoIds].sort();
+    // Of what such a transaction writes nothing need survive: a row that comes back is projected once more.
+    await this.db.query(
+      `select set_config('synchronous_commit', 'off', true),
+              pg_advisory_xact_lock(hashtextextended('ref-projection:' || id, 0)) from unnest($1::text[]) as id`,
+      [inOrder],
     );
-    return row?.version ?? null;
+    // With the repositories' rows held, no directory can be removed while files are written into it.
+    return this.db.query<BehindRepo>(
+      `select repo_id as "repoId", version from ref_sync join repo on repo.id = repo_id
+        where repo_id = any($1) order by repo_id for key share of repo`,
+      [inOrder],
+    );
   }
 
-  async markCaughtUp(repoId: string, version: string): Promise<void> {
-    await this.db.query('delete from ref_sync where repo_id = $1 and version = $2', [repoId, version]);
+  async markCaughtUp(behind: readonly BehindRepo[]): Promise<void> {
+    await this.db.query(
+      `delete from ref_sync using unnest($1::text[], $2::bigint[]) as seen(repo_id, version)
+        where ref_sync.repo_id = seen.repo_id and ref_sync.version = seen.version`,
+      [behind.map((entry) => entry.repoId), behind.map((entry) => entry.version)],
+    );
   }
 
   async findDefaultBranch(repoId: string): Promise<string | null> {
@@ -180,7 +202,7 @@ export class RefsRepository {
 }
 
 const BEHIND = `behind as (insert into ref_sync (repo_id) select $1 from changed
-  on conflict (repo_id) do update set version = ref_sync.version + 1)`;
+  on conflict (repo_id) do update set version = ref_sync.version + 1, enqueued_at = now())`;
 
 /** The statement that changes a ref: to its target ($3, $4), or away, if it is what is expected (the last parameter). */
 function changeOf(expected: string | null, hasTarget: boolean): string {

@@ -38,6 +38,10 @@ export class ReposRepository {
     return repo ?? null;
   }
 
+  findByIds(ids: readonly string[]): Promise<Repo[]> {
+    return this.db.query<Repo>(`select ${COLUMNS} from repo where id = any($1)`, [ids]);
+  }
+
   /** Newest update first; asks for one row more than `limit`, so that the caller knows whether a next page exists. */
   list(accountId: string, query: RepoListQuery): Promise<Repo[]> {
     return this.db.query<Repo>(
