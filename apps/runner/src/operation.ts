@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { GitOperation, GitOperations } from './wire.js';
+import type { GitOperation, GitOperations } from '#repos';
 import type { GitChild } from './git-child.js';
 import { type GitLimits } from './git-child.js';
 import type { GitCommand } from './git-command.js';

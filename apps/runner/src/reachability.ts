@@ -1,4 +1,4 @@
-import type { ObjectKind } from './wire.js';
+import type { ObjectKind } from '#repos';
 import type { Call } from './operation.js';
 import type { GitCommand } from './git-command.js';
 import type { GitLimits } from './git-child.js';

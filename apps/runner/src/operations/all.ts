@@ -1,4 +1,4 @@
-import type { GitOperation } from '../wire.js';
+import type { GitOperation } from '#repos';
 import type { Operation } from '../operation.js';
 import { catFile } from './cat-file.js';
 import { checkWants } from './check-wants.js';

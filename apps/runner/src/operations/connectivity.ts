@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Connectivity, ConnectivityVerdict, TipFacts } from '../wire.js';
+import type { Connectivity, ConnectivityVerdict, TipFacts } from '#repos';
 import type { Call, Operation } from '../operation.js';
 import { PackIndex } from '../pack-index.js';
 import { objectKinds, unreachableObjects, type ObjectSource } from '../reachability.js';

@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { DomainError } from '#kernel';
-import type { IndexedPack, IndexPack } from '../wire.js';
+import type { IndexedPack, IndexPack } from '#repos';
 import type { GitChild } from '../git-child.js';
 import { reasonFrom } from '../git-words.js';
 import type { Call, Operation } from '../operation.js';

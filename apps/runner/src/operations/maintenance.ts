@@ -1,5 +1,5 @@
 import { faultPoint } from '#kernel';
-import type { Maintenance } from '../wire.js';
+import type { Maintenance } from '#repos';
 import type { GitExit } from '../git-child.js';
 import { assertWentWell } from '../git-words.js';
 import type { Call, Operation } from '../operation.js';
