@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock, DomainError, faultPoint, fromWireError } from '#kernel';
 import { currentContext, type Principal } from '#platform';
 import type { PreparedCommit } from './commit-request/commit-operations.js';
 import { CommitWriter } from './commit-request/commit-writer.js';
 import type { CommitTiming } from './commit-request/write-commits.js';
+import { BranchTurns } from './branch-turns.js';
 import { CommitPublisher } from './commit-publisher.js';
 import { GroupQueue } from './commit-queue.js';
 import type { AcceptedCommit, QueuedCommit } from './queued-commit.js';
@@ -23,6 +23,14 @@ interface Plan {
 
 const GROUP_SIZE = 64;
 const MAX_TRIES = 5;
+/** From this try on the group has the branch to itself. Before it, other nodes are waited for by nobody. */
+const TURN_AT = 3;
+
+/** What is left of a group, and the head it lost to when it was planned last; undefined before that. */
+interface Attempt {
+  readonly left: QueuedCommit[];
+  readonly lastHead: string | null | undefined;
+}
 
 /**
  * One queue per repository and branch: what waits together becomes one pack and one transaction. A group that loses
@@ -38,6 +46,7 @@ export class CommitGroups {
     private readonly storage: RepoStorage,
     private readonly refs: RefsRepository,
     private readonly publisher: CommitPublisher,
+    private readonly turns: BranchTurns,
     private readonly clock: Clock,
   ) {}
 
@@ -50,29 +59,34 @@ export class CommitGroups {
   }
 
   private async run(group: QueuedCommit[]): Promise<void> {
-    let left = group;
-    let lastHead: string | null | undefined;
-    for (let tries = 1; left.length > 0; tries += 1) {
+    const { repo, prepared } = group[0]!;
+    const name = BRANCH_PREFIX + prepared.branch;
+    let state: Attempt = { left: group, lastHead: undefined };
+    for (let tries = 1; state.left.length > 0; tries += 1) {
+      const { left } = state;
       try {
-        const { head, accepted, timing } = await this.plan(left, lastHead);
-        left = accepted.map(({ item }) => item);
-        if (left.length === 0) return;
-        const outcome = await this.publisher.publish(head, accepted, timing);
-        if (outcome.published) return;
-        // Refused alone (an idempotency lease that was taken over): the rest is planned again without it.
-        if (outcome.refused) {
-          outcome.refused.item.reject(outcome.refused.error);
-          left = left.filter((item) => item !== outcome.refused?.item);
-          continue;
-        }
-        if (tries >= MAX_TRIES) throw concurrentUpdate((await this.headOf(left[0]!)) ?? undefined);
-        lastHead = head;
-        await sleep(Math.random() * 10 * tries);
+        if (tries > MAX_TRIES) throw concurrentUpdate((await this.headOf(left[0]!)) ?? undefined);
+        const attempt = (hasTurn: boolean): Promise<Attempt> => this.attempt(state, hasTurn);
+        state = await (tries < TURN_AT ? attempt(false) : this.turns.take(repo.id, name, () => attempt(true)));
       } catch (error) {
         for (const item of left) item.reject(error);
         return;
       }
     }
+  }
+
+  /** Plans and publishes once; answers who has still to be planned again. */
+  private async attempt({ left, lastHead }: Attempt, hasTurn: boolean): Promise<Attempt> {
+    const { head, accepted, timing } = await this.plan(left, lastHead);
+    if (accepted.length === 0) return { left: [], lastHead };
+    const outcome = await this.publisher.publish(head, accepted, timing, hasTurn);
+    if (outcome.published) return { left: [], lastHead };
+    const items = accepted.map(({ item }) => item);
+    if (!outcome.refused) return { left: items, lastHead: head };
+    // Refused alone (an idempotency lease that was taken over): the rest is planned again without it.
+    const { item: refused, error } = outcome.refused;
+    refused.reject(error);
+    return { left: items.filter((item) => item !== refused), lastHead };
   }
 
   /** Writes the group's pack on the branch's present head; items that cannot be applied are rejected here. */

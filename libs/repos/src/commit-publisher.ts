@@ -28,14 +28,22 @@ export class CommitPublisher {
     private readonly sessionWrites: SessionWrites,
   ) {}
 
-  /** Moves the branch from `head` over the whole group, or changes nothing: `published` false when the branch moved. */
-  async publish(head: string | null, group: readonly AcceptedCommit[], timing: CommitTiming): Promise<PublishOutcome> {
+  /**
+   * Moves the branch from `head` over the whole group, or changes nothing: `published` false when the branch moved.
+   * Waits for writers that have taken the branch's turn, unless this one has.
+   */
+  async publish(
+    head: string | null,
+    group: readonly AcceptedCommit[],
+    timing: CommitTiming,
+    hasTurn: boolean,
+  ): Promise<PublishOutcome> {
     const bodies = group.map((entry) => entry.item.render(toCreated(entry, timing)));
     let settling: AcceptedCommit['item'] | undefined;
     faultPoint('commit.before-transaction');
     try {
       const moved = await this.db.transaction(async (tx) => {
-        if (!(await this.moveBranch(tx, head, group))) return false;
+        if (!(await this.moveBranch(tx, head, group, !hasTurn))) return false;
         for (const [index, entry] of group.entries()) {
           settling = entry.item;
           await this.record(entry, bodies[index]);
@@ -54,11 +62,17 @@ export class CommitPublisher {
     return { published: true };
   }
 
-  private async moveBranch(tx: Transaction, head: string | null, group: readonly AcceptedCommit[]): Promise<boolean> {
+  private async moveBranch(
+    tx: Transaction,
+    head: string | null,
+    group: readonly AcceptedCommit[],
+    waitsForTurn: boolean,
+  ): Promise<boolean> {
     const { item } = group[0]!;
     const sha = group.at(-1)!.written.sha;
     const name = BRANCH_PREFIX + item.prepared.branch;
-    const outcome = await this.refWriter.apply(tx, item.repo, { name, expected: head, target: { sha, peeled: null } });
+    const target = { sha, peeled: null };
+    const outcome = await this.refWriter.apply(tx, item.repo, { name, expected: head, target, waitsForTurn });
     if (outcome === 'done') return true;
     if (outcome === 'moved') return false;
     throw refOutcomeError(outcome, name);

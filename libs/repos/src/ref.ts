@@ -15,6 +15,8 @@ export interface RefUpdate {
   readonly expected: string | null | 'any';
   /** Null deletes the ref. */
   readonly target: { readonly sha: string; readonly peeled: string | null } | null;
+  /** A move lets a writer go first who has taken the branch's turn (BranchTurns). */
+  readonly waitsForTurn?: boolean;
 }
 
 /** Only these are shown, fetched and pushed; all others are internal. */

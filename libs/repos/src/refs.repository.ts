@@ -114,13 +114,19 @@ export class RefsRepository {
    * Compare-and-set of one ref inside the open transaction, and the mark that the repository's files are behind; false,
    * and nothing changed, when the comparison fails.
    */
-  async apply(repoId: string, { name, expected, target }: RefUpdate): Promise<boolean> {
+  async apply(repoId: string, { name, expected, target, waitsForTurn = false }: RefUpdate): Promise<boolean> {
     const values = target ? [repoId, name, target.sha, target.peeled] : [repoId, name];
+    const change = changeOf(expected, target !== null, waitsForTurn);
     const rows = await this.db.query(
-      `with changed as (${changeOf(expected, target !== null)}), ${BEHIND} select name from changed`,
+      `with ${TURN}, changed as (${change}), ${BEHIND} select name from changed`,
       target && (expected === null || expected === 'any') ? values : [...values, expected],
     );
     return rows.length > 0;
+  }
+
+  /** Takes the branch's turn until the transaction ends. */
+  async lockTurn(repoId: string, name: string): Promise<void> {
+    await this.db.query(`select pg_advisory_xact_lock(${TURN_KEY})`, [repoId, name]);
   }
 
   /** A ref that stands in the way of `name` as a file where a directory is needed, or the other way round. */
@@ -204,8 +210,12 @@ export class RefsRepository {
 const BEHIND = `behind as (insert into ref_sync (repo_id) select $1 from changed
   on conflict (repo_id) do update set version = ref_sync.version + 1, enqueued_at = now())`;
 
+const TURN_KEY = `hashtextextended('branch-turn:' || $1::text || ' ' || $2::text, 0)`;
+/** Waits, before any row is locked, until nobody has the branch's turn; not evaluated where nothing reads it. */
+const TURN = `turn as materialized (select pg_advisory_xact_lock_shared(${TURN_KEY}))`;
+
 /** The statement that changes a ref: to its target ($3, $4), or away, if it is what is expected (the last parameter). */
-function changeOf(expected: string | null, hasTarget: boolean): string {
+function changeOf(expected: string | null, hasTarget: boolean, waitsForTurn: boolean): string {
   if (!hasTarget) {
     return `delete from ref where repo_id = $1 and name = $2 and ($3 = 'any' or sha = $3) returning name`;
   }
@@ -214,7 +224,7 @@ function changeOf(expected: string | null, hasTarget: boolean): string {
   if (expected === 'any') {
     return `${insert} on conflict (repo_id, name) do update set sha = $3, peeled = $4, updated_at = now() returning name`;
   }
-  return `update ref set sha = $3, peeled = $4, updated_at = now()
+  return `update ref set sha = $3, peeled = $4, updated_at = now() ${waitsForTurn ? 'from turn' : ''}
     where repo_id = $1 and name = $2 and sha = $5 returning name`;
 }
 

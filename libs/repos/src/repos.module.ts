@@ -4,6 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '#accounts';
 import { parseFault } from '#kernel';
 import { AppConfig, RefFiles } from '#platform';
+import { BranchTurns } from './branch-turns.js';
 import { CommitGroups } from './commit-groups.js';
 import { CommitPublisher } from './commit-publisher.js';
 import { CommitWriter } from './commit-request/commit-writer.js';
@@ -75,6 +76,7 @@ const ENGINE: Provider[] = [
   controllers: [V1ReposController, V1CommitsController, V1RefsController, V1FilesController, GitHttpController],
   providers: [
     ...ENGINE,
+    BranchTurns,
     CommitGroups,
     CommitPublisher,
     CommitsService,

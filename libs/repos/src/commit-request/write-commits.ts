@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { DomainError, faultPoint, toWireError, type WireDomainError } from '#kernel';
 import { formatCommit, parseCommit, type CommitContent } from '../store/commit.js';
@@ -76,7 +77,9 @@ export function writeCommits(
       if (held === null) throw new DomainError('unavailable', 'Commit was interrupted. Retry.');
       return { handle, ok: true, ...group.add(held.request, held.limits) };
     } catch (error) {
-      if (error instanceof DomainError) return { handle, ok: false, error: toWireError(error) };
+      // Damage is one request's misfortune, a repository deleted while we read in it is everyone's.
+      const isGone = !existsSync(store.gitDir);
+      if (error instanceof DomainError && !isGone) return { handle, ok: false, error: toWireError(error) };
       throw error;
     }
   });
