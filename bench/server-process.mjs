@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { cpuTime } from './cpu-time.mjs';
 import { HttpClient } from './http-client.mjs';
 
 /** The server under test, in a process of its own, with its log in a file as in production. */
@@ -59,8 +60,9 @@ export class ServerProcess {
     return { result, delay: await this.#ask('report') };
   }
 
-  memory() {
-    return this.#ask('memory');
+  /** Milliseconds of CPU used so far, the database included. */
+  cpu() {
+    return cpuTime(this.#child.pid);
   }
 
   /** A client with the key of a new user, whose account's slug is `account`. */

@@ -50,7 +50,6 @@ const commands = {
     const beyond = (nanoseconds) => Math.max(0, nanoseconds / MILLISECOND - RESOLUTION_MS);
     return { p50: beyond(delays.percentile(50)), p99: beyond(delays.percentile(99)), max: beyond(delays.max) };
   },
-  memory: () => process.memoryUsage().rss,
   stop: async () => {
     await drain(app, config);
     await postgres.stop();

@@ -3,6 +3,9 @@ const { performance } = globalThis;
 /** A pair that takes longer than this is repeated fewer times. */
 const SLOW_PAIR_MS = 1_000;
 const SLOW_PAIRS = 12;
+/** And one that takes longer than this, fewer still. */
+const SLOWEST_PAIR_MS = 10_000;
+const SLOWEST_PAIRS = 5;
 const WARM_UPS = 3;
 
 /** Nearest-rank percentile of numbers in any order; `share` from 0 to 1. */
@@ -35,8 +38,10 @@ export async function interleave(wanted, ours, theirs) {
     if (index < 0) continue;
     result.ours.push(took.ours);
     result.theirs.push(took.theirs);
-    const isSlow = index === 2 && median(result.ours) + median(result.theirs) > SLOW_PAIR_MS;
-    if (isSlow) pairs = Math.min(pairs, SLOW_PAIRS);
+    const pairMs = median(result.ours) + median(result.theirs);
+    if (index === 2 && pairMs > SLOW_PAIR_MS) {
+      pairs = Math.min(pairs, pairMs > SLOWEST_PAIR_MS ? SLOWEST_PAIRS : SLOW_PAIRS);
+    }
   }
   return result;
 }

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { compiledEntry } from '#kernel';
+import { cpuTime } from './cpu-time.mjs';
 
 const run = promisify(execFile);
 const ENVIRONMENT = {
@@ -53,6 +54,11 @@ export class Yardstick {
   async git(args) {
     const { stdout } = await run('git', args, { env: ENVIRONMENT, maxBuffer: 1 << 26 });
     return stdout.trim();
+  }
+
+  /** Milliseconds of CPU used so far by the runner and its git children. */
+  cpu() {
+    return cpuTime(this.#runner.pid);
   }
 
   stop() {

@@ -10,15 +10,7 @@ const BASE = 100;
 
 /** Sixteen writers on fifty repositories, each with repositories of its own, against the same with fast-import. */
 export async function measureWriters({ server, yardstick, client, report, pairs }) {
-  const names = Array.from({ length: REPOS }, (_, index) => `writers-${index}`);
-  const repos = [];
-  for (const slug of names) {
-    await client.json('POST', '/v1/repos', { slug });
-    await client.commit(slug, commitBody(baseFiles(BASE), 'base'));
-    const repo = await yardstick.createRepo(`${slug}.git`);
-    await yardstick.import(repo, importStream(baseFiles(BASE), 'base', true));
-    repos.push(repo);
-  }
+  const { names, repos } = await createRepos(yardstick, client);
   const prepare = (round, render) =>
     plan(round).map((work) => work.map(([at, files]) => [at, render(files, `round ${round}`)]));
   const ours = (round) => {
@@ -29,7 +21,14 @@ export async function measureWriters({ server, yardstick, client, report, pairs 
     const work = prepare(round, importStream);
     return timed(() => all(work, (at, stream) => yardstick.import(repos[at], stream)));
   };
-  const took = await interleave(pairs, ours, theirs);
+  const used = { ours: [], theirs: [] };
+  const metered = (side, meter, run) => async (round) => {
+    const before = meter.cpu();
+    const ms = await run(round);
+    used[side].push((meter.cpu() - before) / COMMITS);
+    return ms;
+  };
+  const took = await interleave(pairs, metered('ours', server, ours), metered('theirs', yardstick, theirs));
   await assertSameTree({ yardstick, client, slug: names[0], repo: repos[0] });
 
   const perSecond = { ours: took.ours.map(rate), theirs: took.theirs.map(rate) };
@@ -45,8 +44,22 @@ export async function measureWriters({ server, yardstick, client, report, pairs 
     theirs: summary(perSecond.theirs),
     pairs: took.ours.length,
   });
+  report.add({
+    section: 'writers',
+    name: 'CPU per commit (server and database) / git fast-import',
+    kind: 'ratio',
+    value: pairedRatio(used),
+    ours: summary(used.ours),
+    theirs: summary(used.theirs),
+    pairs: took.ours.length,
+  });
+  await reportDelay(server, report, ours);
+}
+
+/** How long callers of the main thread wait while it serves writers. */
+async function reportDelay(server, report, write) {
   const { delay } = await server.watch(async () => {
-    for (let round = 0; round < 10; round += 1) await ours(1_000 + round);
+    for (let round = 0; round < 10; round += 1) await write(1_000 + round);
   });
   report.add({
     section: 'writers',
@@ -62,6 +75,20 @@ export async function measureWriters({ server, yardstick, client, report, pairs 
     kind: 'time',
     value: delay.max,
   });
+}
+
+/** The same repositories on both sides: slugs here, folders there. */
+async function createRepos(yardstick, client) {
+  const names = Array.from({ length: REPOS }, (_, index) => `writers-${index}`);
+  const repos = [];
+  for (const slug of names) {
+    await client.json('POST', '/v1/repos', { slug });
+    await client.commit(slug, commitBody(baseFiles(BASE), 'base'));
+    const repo = await yardstick.createRepo(`${slug}.git`);
+    await yardstick.import(repo, importStream(baseFiles(BASE), 'base', true));
+    repos.push(repo);
+  }
+  return { names, repos };
 }
 
 const rate = (milliseconds) => COMMITS / (milliseconds / 1000);

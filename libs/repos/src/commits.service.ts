@@ -57,7 +57,7 @@ export class CommitsService {
       faultPoint('commit.before-reply');
       return created as Body;
     } finally {
-      this.writer.discard(directory, prepared.handle);
+      this.writer.discard(directory, prepared);
     }
   }
 

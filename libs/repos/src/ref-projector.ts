@@ -25,8 +25,9 @@ const AT_ONCE = 16;
 /**
  * Writes the refs of the table into the repository, for the git programs that read them there. All refs of a
  * repository stand in one `packed-refs` file that is replaced as a whole, so that git always sees one consistent state
- * and neither loose files nor file/directory clashes exist. Nothing is fsynced: what a power cut loses is rewritten
- * from the table, whose `ref_sync` row goes only after the files are in place.
+ * and neither loose files nor file/directory clashes exist. It is not fsynced: what a power cut loses is rewritten by the
+ * next change, or from the table, whose `ref_sync` row goes only after the files are in place. `HEAD` is written, and
+ * fsynced, only when the default branch has changed.
  *
  * Whoever changes refs projects them; a process that dies in between leaves its `ref_sync` row to the others, which
  * look for rows that nobody serves.
@@ -129,17 +130,18 @@ export class RefProjector
       const ids = behind.map(({ repoId }) => repoId);
       const repos = await this.repos.findByIds(ids);
       const refs = Map.groupBy(await this.refs.listAllOf(ids), ({ repoId }) => repoId);
-      for (const repo of repos) await this.write(repo, refs.get(repo.id) ?? []);
+      const heads = new Set(behind.filter(({ head }) => head).map(({ repoId }) => repoId));
+      for (const repo of repos) await this.write(repo, refs.get(repo.id) ?? [], heads.has(repo.id));
       await this.refs.markCaughtUp(behind);
     });
   }
 
-  private async write(repo: Repo, refs: readonly Ref[]): Promise<void> {
+  private async write(repo: Repo, refs: readonly Ref[], withHead: boolean): Promise<void> {
     const directory = this.storage.directoryOf(repo);
     faultPoint('projector.before-refs');
     await replaceFile(join(directory, 'packed-refs'), packedRefs(refs));
     faultPoint('projector.between-refs');
-    await replaceFile(join(directory, 'HEAD'), `ref: refs/heads/${repo.defaultBranch}\n`);
+    if (withHead) await replaceFile(join(directory, 'HEAD'), `ref: refs/heads/${repo.defaultBranch}\n`, true);
     faultPoint('projector.after-refs');
   }
 }
@@ -152,11 +154,12 @@ export function packedRefs(refs: readonly Ref[]): string {
 
 let sequence = 0;
 
-async function replaceFile(path: string, content: string): Promise<void> {
+async function replaceFile(path: string, content: string, isDurable = false): Promise<void> {
   const temporary = `${path}.${process.pid}.${(sequence += 1)}.new`;
   const file = await open(temporary, 'w', 0o644);
   try {
     await file.writeFile(content);
+    if (isDurable) await file.sync();
   } finally {
     await file.close();
   }

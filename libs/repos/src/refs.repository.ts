@@ -7,6 +7,8 @@ import { refParents } from './ref-names.js';
 export interface BehindRepo {
   readonly repoId: string;
   readonly version: string;
+  /** Whether HEAD is behind too. */
+  readonly head: boolean;
 }
 
 /** Every query on refs. The table is the truth; the files in the repository follow it (see RefProjector). */
@@ -138,12 +140,16 @@ export class RefsRepository {
     return row?.name ?? null;
   }
 
-  /** Marks the repository's ref files as behind the table; belongs into every transaction that changes refs. */
-  async markBehind(repoId: string): Promise<void> {
+  /**
+   * Marks the repository's ref files as behind the table; belongs into every transaction that changes refs. `head`: the
+   * default branch has changed too.
+   */
+  async markBehind(repoId: string, { head = false } = {}): Promise<void> {
     await this.db.query(
-      `insert into ref_sync (repo_id) values ($1)
-        on conflict (repo_id) do update set version = ref_sync.version + 1, enqueued_at = now()`,
-      [repoId],
+      `insert into ref_sync (repo_id, head) values ($1, $2)
+        on conflict (repo_id) do update
+          set version = ref_sync.version + 1, head = ref_sync.head or excluded.head, enqueued_at = now()`,
+      [repoId, head],
     );
   }
 
@@ -185,7 +191,7 @@ export class RefsRepository {
     );
     // With the repositories' rows held, no directory can be removed while files are written into it.
     return this.db.query<BehindRepo>(
-      `select repo_id as "repoId", version from ref_sync join repo on repo.id = repo_id
+      `select repo_id as "repoId", version, head from ref_sync join repo on repo.id = repo_id
         where repo_id = any($1) order by repo_id for key share of repo`,
       [inOrder],
     );

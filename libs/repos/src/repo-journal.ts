@@ -55,7 +55,7 @@ export class RepoJournal {
 
   /** HEAD on disk follows the default branch once the transaction has committed. */
   async followHead(tx: Transaction, repo: Repo): Promise<void> {
-    await this.refs.markBehind(repo.id);
+    await this.refs.markBehind(repo.id, { head: true });
     tx.afterCommit(() => this.projector.kick(repo.id));
   }
 

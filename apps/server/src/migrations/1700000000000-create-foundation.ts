@@ -176,6 +176,7 @@ const REPOSITORIES = [
   `create table ref_sync (
     repo_id text primary key references repo (id) on delete cascade,
     version bigint not null default 1,
+    head boolean not null default false,
     enqueued_at timestamptz not null default now()
   )`,
 ];

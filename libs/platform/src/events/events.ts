@@ -47,11 +47,7 @@ export class Events {
 
   /** Several events of one type about one subject, in order. */
   async recordAll(type: string, subject: EventSubject, payloads: readonly Record<string, unknown>[]): Promise<void> {
-    await this.db.query(
-      `insert into event (type, account_id, subject_kind, subject_id, payload)
-       select $1, $2, $3, $4, entry from jsonb_array_elements($5::jsonb) with ordinality as p(entry, place) order by place`,
-      [type, subject.accountId, subject.kind, subject.id, JSON.stringify(payloads)],
-    );
+    for (const payload of payloads) await this.record(type, subject, payload);
   }
 
   /**

@@ -21,9 +21,12 @@ export interface PreparedCommit {
 export interface PrepareCommitInput {
   readonly body: Uint8Array;
   readonly limits: CommitLimits;
+  /** Requests of the repository that are no longer wanted. */
+  readonly discarded: readonly string[];
 }
 
-export const prepareCommit = mutator(({ dir }, { body, limits }: PrepareCommitInput): PreparedCommit => {
+export const prepareCommit = mutator(({ dir }, { body, limits, discarded }: PrepareCommitInput): PreparedCommit => {
+  for (const handle of discarded) requests.discard(dir, handle);
   const bytes = body.byteLength;
   requests.assertRoom(bytes);
   const request = parseCommitRequest(body, limits);
@@ -44,6 +47,6 @@ export const writeCommitGroup = mutator(({ dir, store }, { head, handles, now }:
   return writeCommits(store(), head, held, now);
 });
 
-export const discardCommit = mutator(({ dir }, { handle }: { readonly handle: string }): void => {
-  requests.discard(dir, handle);
+export const discardCommits = mutator(({ dir }, { handles }: { readonly handles: readonly string[] }): void => {
+  for (const handle of handles) requests.discard(dir, handle);
 });

@@ -40,7 +40,8 @@ describe('commits through the workers', () => {
 
     const again = await writer.write(bench.dir, head, handles.slice(0, 1), NOW);
     expect(again.results[0]).toMatchObject({ ok: true, parent: head?.commit });
-    writer.discard(bench.dir, handles[0] ?? '');
+    if (prepared[0]) writer.discard(bench.dir, prepared[0]);
+    await writer.prepare(bench.dir, adding('c'), LIMITS);
     const lost = await writer.write(bench.dir, head, handles, NOW);
     expect(lost.results).toMatchObject([{ ok: false, error: { code: 'unavailable' } }, { ok: true }]);
   });
@@ -55,6 +56,17 @@ describe('commits through the workers', () => {
     expect([large.length, bytes > 4_000_000]).toEqual([0, true]);
     const { head } = await writer.write(bench.dir, null, [handle], NOW);
     expect(bench.git('cat-file', '-s', `${head?.commit}:large`).trim()).toBe('3000000');
+  });
+
+  it('are forgotten at once when they are large, else a moment later', async () => {
+    const large = await writer.prepare(bench.dir, adding('large', 'x'.repeat(100_000)), LIMITS);
+    const small = await writer.prepare(bench.dir, adding('small'), LIMITS);
+    const isHeld = async (handle: string): Promise<boolean> =>
+      (await writer.write(bench.dir, null, [handle], NOW)).results[0]?.ok ?? false;
+    writer.discard(bench.dir, large);
+    expect(await isHeld(large.handle)).toBe(false);
+    writer.discard(bench.dir, small);
+    while (await isHeld(small.handle)) await new Promise((resolve) => setTimeout(resolve, 50));
   });
 
   it('that are invalid are refused with the domain error of the worker', async () => {

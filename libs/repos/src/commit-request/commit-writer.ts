@@ -3,11 +3,19 @@ import type { PreparedCommit } from './commit-operations.js';
 import type { CommitLimits } from './commit-request.js';
 import type { BranchHead, WrittenGroup } from './write-commits.js';
 
+/** Larger requests are not kept waiting to be forgotten. */
+const KEPT_BYTES = 65_536;
+const KEPT_HANDLES = 64;
+const SWEEP_MS = 1_000;
+
 /**
  * Commits from the main thread's side: bodies are parsed, held and written in the worker that owns the repository, and
  * only facts come back. Knows objects, not refs: publishing a head is the caller's transaction.
  */
 export class CommitWriter {
+  private readonly discarded = new Map<string, string[]>();
+  private sweep: NodeJS.Timeout | undefined;
+
   constructor(private readonly pool: StorePool) {}
 
   /**
@@ -16,7 +24,8 @@ export class CommitWriter {
    */
   async prepare(dir: string, body: Buffer, limits: CommitLimits): Promise<PreparedCommit> {
     const owned = ownMemory(body);
-    return this.pool.call('prepareCommit', dir, { body: owned, limits }, [owned.buffer]);
+    const discarded = this.takeDiscarded(dir);
+    return this.pool.call('prepareCommit', dir, { body: owned, limits, discarded }, [owned.buffer]);
   }
 
   /**
@@ -28,10 +37,33 @@ export class CommitWriter {
     return this.pool.call('writeCommitGroup', dir, { head, handles, now });
   }
 
-  /** Forgets a request, written or not. Returns at once: no reply should wait behind other work of the worker. */
-  discard(dir: string, handle: string): void {
-    // A worker that died has forgotten it already, and the pool reports every other failure.
-    this.pool.call('discardCommit', dir, { handle }).catch(() => undefined);
+  /**
+   * Forgets a request, written or not. Returns at once: no reply should wait behind other work of the worker. A small
+   * one goes with the repository's next request, or a second later, to save the worker a message.
+   */
+  discard(dir: string, { handle, bytes }: Pick<PreparedCommit, 'handle' | 'bytes'>): void {
+    const handles = this.takeDiscarded(dir);
+    handles.push(handle);
+    if (bytes > KEPT_BYTES || handles.length >= KEPT_HANDLES) return this.send(dir, handles);
+    this.discarded.set(dir, handles);
+    this.sweep ??= setTimeout(() => this.sweepDiscarded(), SWEEP_MS).unref();
+  }
+
+  private takeDiscarded(dir: string): string[] {
+    const handles = this.discarded.get(dir) ?? [];
+    this.discarded.delete(dir);
+    return handles;
+  }
+
+  private sweepDiscarded(): void {
+    this.sweep = undefined;
+    for (const [dir, handles] of this.discarded) this.send(dir, handles);
+    this.discarded.clear();
+  }
+
+  private send(dir: string, handles: readonly string[]): void {
+    // A worker that died has forgotten them already, and the pool reports every other failure.
+    this.pool.call('discardCommits', dir, { handles }).catch(() => undefined);
   }
 }
 

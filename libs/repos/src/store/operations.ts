@@ -1,4 +1,4 @@
-import { discardCommit, prepareCommit, writeCommitGroup } from '../commit-request/commit-operations.js';
+import { discardCommits, prepareCommit, writeCommitGroup } from '../commit-request/commit-operations.js';
 import { changedPaths } from './operations/changed-paths.js';
 import { findEntry } from './operations/find-entry.js';
 import { forbiddenTreeEntries } from './operations/forbidden-tree-entries.js';
@@ -17,7 +17,7 @@ import { writeInitialCommit } from './operations/write-initial-commit.js';
 /** Everything a store worker can do, by name. */
 export const OPERATIONS = {
   changedPaths,
-  discardCommit,
+  discardCommits,
   findEntry,
   forbiddenTreeEntries,
   initRepository,
