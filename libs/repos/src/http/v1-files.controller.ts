@@ -168,5 +168,10 @@ function assertServable(blob: FoundBlob, message: string): void {
 
 async function send(response: Response, content: Buffer | Readable | null): Promise<void> {
   if (content === null || Buffer.isBuffer(content)) return void response.end(content ?? undefined);
-  await pipeline(content, response);
+  try {
+    await pipeline(content, response);
+  } catch (error) {
+    // The client has left: nobody is there to be answered, and nothing went wrong here.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
 }
