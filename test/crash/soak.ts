@@ -7,7 +7,9 @@ import { newTally, type Tally, World } from './cycles.js';
 import { Random } from './random.js';
 import { progress, report } from './report.js';
 
+/** Of each fault point in a run of full length; in a shorter one fewer. */
 const HITS_WANTED = 10;
+const FULL_ROUNDS = 300;
 const SHORT_POINTS: readonly FaultPoint[] = [
   'commit.before-transaction',
   'commit.after-transaction',
@@ -70,7 +72,7 @@ async function runLong(rounds: number, worlds: readonly World[], random: Random,
   const work = async (world: World): Promise<void> => {
     for (;;) {
       const isExtra = planned >= rounds;
-      if (isExtra && missing(tally, reachablePoints(tally), HITS_WANTED).length === 0) return;
+      if (isExtra && missing(tally, reachablePoints(tally), hitsWanted(rounds)).length === 0) return;
       if (planned >= rounds * (1 + EXTRA_SHARE) || tally.problems.length > 0) return;
       planned += 1;
       const isRandom = !isExtra && planned % 2 === 0;
@@ -100,6 +102,10 @@ function rarest(tally: Tally, random: Random): FaultPoint {
 /** Without git over HTTP nobody passes the points of a push. */
 function reachablePoints(tally: Tally): FaultPoint[] {
   return FAULT_POINTS.filter((point) => tally.speaksGit || !point.startsWith('push.'));
+}
+
+function hitsWanted(rounds: number): number {
+  return Math.min(HITS_WANTED, Math.floor((HITS_WANTED * rounds) / FULL_ROUNDS));
 }
 
 function missing(tally: Tally, points: readonly FaultPoint[], wanted: number): string[] {
