@@ -52,7 +52,8 @@ export async function runSoak(rounds: number | null): Promise<SoakResult> {
   } else tally.problems.push(`Kept for inspection: ${lasting.folder} ${mortal.folder}; SEED=${seed}`);
   return {
     problems: tally.problems,
-    missed: rounds === null ? missing(tally, SHORT_POINTS, 1) : missing(tally, reachablePoints(tally), HITS_WANTED),
+    missed:
+      rounds === null ? missing(tally, SHORT_POINTS, 1) : missing(tally, reachablePoints(tally), hitsWanted(rounds)),
   };
 }
 
