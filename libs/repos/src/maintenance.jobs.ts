@@ -56,7 +56,7 @@ export class MaintenanceJobs extends WorkerHost implements OnApplicationBootstra
     const repo = await this.repos.findById(job.data.repoId);
     if (!repo) return;
     // Repacking decides by the refs on disk what is reachable.
-    await this.projector.catchUp(repo.id);
+    await this.projector.rewrite(repo.id);
     const directory = this.storage.directoryOf(repo);
     // First, because a lock of a killed git would make this one fail.
     const swept = await sweepLeftovers(directory, Date.now());

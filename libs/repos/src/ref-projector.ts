@@ -87,6 +87,15 @@ export class RefProjector
     if (await this.refs.isBehind(repoId)) await this.project([repoId]);
   }
 
+  /**
+   * Writes the files anew although nothing changed. For repacking, which drops in the long run what no ref on disk
+   * reaches: a power cut may have taken a projection that was done, and no later change repaired it.
+   */
+  async rewrite(repoId: string): Promise<void> {
+    await this.refs.markBehind(repoId, { head: true });
+    await this.project([repoId]);
+  }
+
   private async takeOver(minAgeSeconds: number): Promise<void> {
     for (const repoId of await this.refs.listBehind(minAgeSeconds)) this.changed.add(repoId);
     await this.drain();
