@@ -19,11 +19,6 @@ export interface RefUpdate {
   readonly waitsForTurn?: boolean;
 }
 
-/** Only these are shown, fetched and pushed; all others are internal. */
-export function isVisibleRef(name: string): boolean {
-  return name.startsWith(BRANCH_PREFIX) || name.startsWith(TAG_PREFIX);
-}
-
 export function shortRefName(name: string): string {
   return name.replace(/^refs\/(heads|tags)\//, '');
 }
