@@ -1,14 +1,24 @@
-// `npm run soak`: the crash test at full length. ROUNDS is the number of cycles, SEED repeats a plan.
+// `npm run soak`: the crash test, then every randomised test, at full length. ROUNDS is the number of crash cycles,
+// RANDOM_ROUNDS that of the randomised tests, SEED repeats a plan.
 import { join } from 'node:path';
 import { projectNode, ROOT, runProgram, setUp } from './set-up.mjs';
 
 const ROUNDS = '320';
+const RANDOM_ROUNDS = '4000';
+const RANDOMISED =
+  'store/(properties|corruption|maintenance)|commit-request/(random-requests|parse-commit-request|surgical-edit)' +
+  '|smart-http/(protocol|push-protocol)|path-rules|ref-names|commit-fuzz';
 
 await setUp();
-const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--selectProjects', 'e2e', '--runInBand', '--verbose=false'];
-process.exitCode = await runProgram(projectNode(), [...jest, 'test/e2e/crash.e2e-spec.ts'], {
-  env: {
-    ROUNDS: process.env.ROUNDS || ROUNDS,
-    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim(),
-  },
-});
+const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--runInBand', '--verbose=false'];
+const crash = await run(['--selectProjects', 'e2e', '--testPathPatterns', 'e2e/crash'], process.env.ROUNDS || ROUNDS);
+const random = await run(
+  ['--selectProjects', 'unit', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', RANDOMISED],
+  process.env.RANDOM_ROUNDS || RANDOM_ROUNDS,
+);
+process.exitCode = crash || random;
+
+function run(what, rounds) {
+  const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim();
+  return runProgram(projectNode(), [...jest, ...what], { env: { ROUNDS: rounds, NODE_OPTIONS } });
+}

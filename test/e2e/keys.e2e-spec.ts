@@ -237,6 +237,16 @@ describe('credentials', () => {
     }
   });
 
+  it('with an end cannot make a key that outlives them', async () => {
+    const ada = await signUp(server);
+    const short = await ada.post('/api/v1/auth/keys', { expires_in_days: 2 });
+    const client = new Client(server.url, short.body.raw_key as string);
+    const forever = await client.post('/api/v1/auth/keys', {});
+    expect(forever).toMatchObject({ status: 403, body: { error: { details: { error: 'key_would_outlive' } } } });
+    expect((await client.post('/api/v1/auth/keys', { expires_in_days: 3 })).status).toBe(403);
+    expect((await client.post('/api/v1/auth/keys', { expires_in_days: 1 })).status).toBe(201);
+  });
+
   it('act for the account named in X-Account only when it is theirs', async () => {
     const [ada, bob] = [await signUp(server), await signUp(server)];
     expect((await ada.get('/v1/repos', { 'x-account': ada.slug })).status).toBe(200);

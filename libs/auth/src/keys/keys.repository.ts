@@ -25,6 +25,15 @@ export class KeysRepository {
     return row ?? null;
   }
 
+  /** When the key ends; null for never (and for an unknown one). */
+  async findExpiry(keyId: string): Promise<Date | null> {
+    const [row] = await this.db.query<{ expiresAt: Date | null }>(
+      'select expires_at as "expiresAt" from api_key where id = $1',
+      [keyId],
+    );
+    return row?.expiresAt ?? null;
+  }
+
   /** The user's own live keys, newest first. */
   listLive(userId: string): Promise<Key[]> {
     return this.db.repo(KeyEntity).find({

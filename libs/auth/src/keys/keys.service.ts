@@ -43,6 +43,7 @@ export class KeysService {
     if (input.expiresAt && input.expiresAt.getTime() <= this.clock.now()) {
       throw new DomainError('invalid_input', 'expires_at must be in the future', { field: 'expires_at' });
     }
+    await this.assertNotOutlived(caller, input.expiresAt ?? null);
     return this.mint({ id: caller.userId, accountId: caller.accountId }, { ...input, scopes }, caller);
   }
 
@@ -69,6 +70,16 @@ export class KeysService {
       await this.audit.record(actor, 'key.create', subject, { name: key.name, scopes: key.scopes });
     });
     return { key, raw };
+  }
+
+  /** A key that ends cannot make itself a successor that does not. */
+  private async assertNotOutlived(caller: Principal, expiresAt: Date | null): Promise<void> {
+    const limit = await this.keys.findExpiry(caller.keyId);
+    if (limit === null || (expiresAt !== null && expiresAt <= limit)) return;
+    throw new DomainError('forbidden', `This key cannot make one that outlives it (${limit.toISOString()})`, {
+      reason: 'key_would_outlive',
+      field: 'expires_at',
+    });
   }
 
   list(caller: Principal): Promise<Key[]> {

@@ -62,8 +62,10 @@ function sendReplay({ status, body }: ReplayedAnswer, response: Response): void 
 /** Shared with middleware, which fails before Nest's own filters can see it. */
 export function sendError(exception: unknown, request: Request, response: Response, log: Logger): void {
   const error = asDomainError(exception);
-  if (error.status >= 500)
-    log.error({ msg: 'request failed', err: error.cause ?? error, path: loggedPath(request.path) });
+  // Only `internal` is a fault of ours; 502–504 say that something else is missing, full or slow.
+  const entry = { msg: 'request failed', err: error.cause ?? error, path: loggedPath(request.path) };
+  if (error.code === 'internal') log.error(entry);
+  else if (error.status >= 500) log.warn(entry);
   if (response.headersSent) {
     // The status line is gone: only breaking the connection tells the client that the answer is not whole.
     request.socket.destroy();

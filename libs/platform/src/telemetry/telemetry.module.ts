@@ -35,7 +35,11 @@ function requestLog(config: AppConfig) {
   return {
     level: config.LOG_LEVEL,
     redact: {
-      paths: ['req.headers', 'res.headers', '*.authorization', '*.raw_key', '*.password', '*.token'],
+      // A failed statement's values and PostgreSQL's detail repeat what the client sent.
+      paths: [
+        ...['req.headers', 'res.headers', '*.authorization', '*.raw_key', '*.password', '*.token'],
+        ...['err.parameters', 'err.detail', 'err.driverError', 'err.where'],
+      ],
       remove: true,
     },
     genReqId: () => currentContext()?.requestId ?? '',
