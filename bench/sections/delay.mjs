@@ -12,16 +12,17 @@ export async function measureDelay({ server, client, report }) {
   const bodies = [largeBody(0), largeBody(1)];
   await client.commit('large', bodies[0]);
   const idle = await server.watch(() => pause(2_000));
-  const delays = [];
   const took = [];
+  const { delay } = await server.watch(async () => {
+    for (let round = 0; round < COMMITS; round += 1) {
+      took.push(await timed(() => client.commit('large', bodies[round % 2])));
+    }
+  });
+  const worst = [];
   for (let round = 0; round < COMMITS; round += 1) {
-    const { delay } = await server.watch(async () =>
-      took.push(await timed(() => client.commit('large', bodies[round % 2]))),
-    );
-    delays.push(delay);
+    worst.push((await server.watch(() => client.commit('large', bodies[round % 2]))).delay.p99);
   }
   const size = `${(bodies[0].length / MEBIBYTE).toFixed(1)} MiB`;
-  const worst = (part) => Math.max(...delays.map((delay) => delay[part]));
   report.add({
     section: 'delay',
     name: `commit with a body of ${size}`,
@@ -32,16 +33,23 @@ export async function measureDelay({ server, client, report }) {
   });
   report.add({
     section: 'delay',
-    name: `main thread busy meanwhile, worst p99 of ${COMMITS}`,
+    name: `main thread busy meanwhile, p99 over ${COMMITS} commits`,
     kind: 'time',
-    value: worst('p99'),
+    value: delay.p99,
     limit: 20,
   });
   report.add({
     section: 'delay',
-    name: `main thread busy meanwhile, longest of ${COMMITS}`,
+    name: `the same, worst p99 of ${COMMITS} single commits`,
     kind: 'time',
-    value: worst('max'),
+    value: Math.max(...worst),
+    limit: 20,
+  });
+  report.add({
+    section: 'delay',
+    name: 'main thread busy meanwhile, longest',
+    kind: 'time',
+    value: delay.max,
   });
   report.add({
     section: 'delay',
