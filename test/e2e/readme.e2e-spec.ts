@@ -36,7 +36,7 @@ describe('the README quickstart', () => {
   it('runs as printed, from sign-up to a pushed commit', async () => {
     const script = (await quickstart()).replaceAll('http://localhost:8080', server.url);
     expect(script).toContain('git push');
-    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], {
+    const { stdout } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
       cwd: folder,
       env: { PATH: process.env['PATH'] ?? '', HOME: folder, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1' },
     });
