@@ -92,8 +92,11 @@ export class RefProjector
    * reaches: a power cut may have taken a projection that was done, and no later change repaired it.
    */
   async rewrite(repoId: string): Promise<void> {
-    await this.refs.markBehind(repoId, { head: true });
-    await this.project([repoId]);
+    // One transaction: nobody sees the repository behind when it is not.
+    await this.db.transaction(async () => {
+      await this.refs.markBehind(repoId, { head: true });
+      await this.project([repoId]);
+    });
   }
 
   private async takeOver(minAgeSeconds: number): Promise<void> {
