@@ -6,3 +6,5 @@ export * from './accounts.service.js';
 export * from './tiers.js';
 export * from './users.service.js';
 export * from './plan-gate.js';
+export * from './organisations/memberships.js';
+export * from './organisations/organisation.js';

@@ -39,6 +39,7 @@ const ACCOUNTS = [
     prefix text not null,
     digest bytea not null unique,
     scopes text[] not null,
+    project_ids text[],
     created_at timestamptz not null default now(),
     expires_at timestamptz,
     revoked_at timestamptz,

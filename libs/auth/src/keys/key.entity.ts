@@ -11,6 +11,7 @@ export class KeyEntity {
   @Column('text') prefix!: string;
   @Column('bytea', { select: false }) digest!: Buffer;
   @Column('text', { array: true }) scopes!: string[];
+  @Column('text', { array: true, nullable: true }) projectIds!: string[] | null;
   @CreateDateColumn({ type: 'timestamptz' }) createdAt!: Date;
   @Column('timestamptz', { nullable: true }) expiresAt!: Date | null;
   @Column('timestamptz', { nullable: true }) revokedAt!: Date | null;

@@ -9,6 +9,8 @@ export interface Key {
   readonly name: string | null;
   readonly prefix: string;
   readonly scopes: string[];
+  /** The only projects a service key may touch; null for all of its organisation's. */
+  readonly projectIds: string[] | null;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
@@ -18,9 +20,10 @@ export interface Key {
 /** A key joined with what decides whether and as whom it may act. */
 export interface KeyWithOwner extends Pick<
   Key,
-  'id' | 'kind' | 'userId' | 'accountId' | 'scopes' | 'expiresAt' | 'revokedAt'
+  'id' | 'kind' | 'name' | 'userId' | 'accountId' | 'scopes' | 'projectIds' | 'expiresAt' | 'revokedAt'
 > {
   readonly accountSlug: string;
+  readonly orgId: string | null;
   readonly tier: Tier;
   readonly isAdmin: boolean;
   readonly isActive: boolean;
@@ -36,9 +39,12 @@ export function principalOfKey(key: KeyIdentity, pinnedSessionId: string | null 
   return Object.freeze({
     kind: key.kind,
     keyId: key.id,
+    keyName: key.name,
     userId: key.userId,
     accountId: key.accountId,
     accountSlug: key.accountSlug,
+    orgId: key.orgId,
+    projectIds: key.projectIds,
     tier: key.tier,
     scopes: new Set(key.scopes),
     isAdmin: key.isAdmin,

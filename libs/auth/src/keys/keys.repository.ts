@@ -16,9 +16,11 @@ export class KeysRepository {
 
   async findByDigest(digest: Buffer): Promise<KeyWithOwner | null> {
     const [row] = await this.db.query<KeyWithOwner>(
-      `select k.id, k.kind, k.user_id as "userId", k.account_id as "accountId", k.scopes, k.expires_at as "expiresAt",
-              k.revoked_at as "revokedAt", a.slug as "accountSlug", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive"
+      `select k.id, k.kind, k.name, k.user_id as "userId", k.account_id as "accountId", k.scopes,
+              k.project_ids as "projectIds", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
+              a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive"
          from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
+         left join organisation o on o.account_id = a.id
         where k.digest = $1`,
       [digest],
     );

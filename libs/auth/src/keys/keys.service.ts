@@ -58,6 +58,7 @@ export class KeysService {
       name: input.name,
       prefix: raw.slice(0, VISIBLE_PREFIX),
       scopes: [...(input.scopes ?? [WILDCARD])],
+      projectIds: null,
       createdAt: this.clock.date(),
       expiresAt: input.expiresAt ?? null,
       revokedAt: null,

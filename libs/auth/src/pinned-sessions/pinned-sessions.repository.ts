@@ -30,10 +30,13 @@ export interface StoredWrite extends SessionWrite {
 interface SessionRow {
   id: string;
   keyId: string;
+  name: string | null;
   kind: PrincipalKind;
   userId: string;
   accountId: string;
   accountSlug: string;
+  orgId: string | null;
+  projectIds: string[] | null;
   scopes: string[];
   tier: Tier;
   isAdmin: boolean;
@@ -47,7 +50,8 @@ interface SessionRow {
 }
 
 const OWNERS = `pinned_session s join api_key k on k.id = s.key_id
-  join app_user u on u.id = s.user_id join account a on a.id = s.account_id`;
+  join app_user u on u.id = s.user_id join account a on a.id = s.account_id
+  left join organisation o on o.account_id = a.id`;
 
 /**
  * What ends a session besides its own expiry: $1 is the time, $2 the tiers from least to most, $3 the revoke reason of
@@ -79,8 +83,8 @@ export class PinnedSessionsRepository {
   /** With its end reason as of `now`, which may not be recorded yet; whether it expired by itself is not judged. */
   async findByDigest(digest: Buffer, now: Date): Promise<PinnedSession | null> {
     const [row] = await this.db.query<SessionRow>(
-      `select s.id, k.id as "keyId", k.kind, s.user_id as "userId", s.account_id as "accountId", a.slug as "accountSlug",
-              s.scopes, s.tier, u.is_admin as "isAdmin", k.digest as "keyDigest",
+      `select s.id, k.id as "keyId", k.kind, k.name, s.user_id as "userId", s.account_id as "accountId",
+              a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier, u.is_admin as "isAdmin", k.digest as "keyDigest",
               case when k.revoke_reason is distinct from $3 then k.expires_at end as "keyExpiresAt",
               s.ttl_seconds as "ttlSeconds", s.idle_extend as "idleExtend", s.created_at as "createdAt",
               s.last_activity_at as "lastActivityAt", coalesce(s.end_reason, ${LAPSE}) as "endReason"

@@ -90,7 +90,7 @@ function findDenial(rule: AccessRule, principal: Principal): DomainError | null 
       return principal.scopes.size > 0 ? null : insufficientScope([], principal);
     case 'user':
     case 'admin':
-      if (principal.kind !== 'user_key') return serviceKeyNotAllowed();
+      if (principal.kind !== 'user_key') return serviceKeyNotAllowed(principal);
       if (!principal.scopes.has('*')) return insufficientScope(['*'], principal);
       if (rule.kind === 'admin' && !principal.isAdmin) return new DomainError('forbidden', 'Admin access required');
       return null;
@@ -108,6 +108,9 @@ function insufficientScope(required: readonly string[], principal: Principal): D
   });
 }
 
-function serviceKeyNotAllowed(): DomainError {
-  return new DomainError('forbidden', 'Service keys may not use this route', { reason: 'service_key_not_allowed' });
+function serviceKeyNotAllowed(principal: Principal): DomainError {
+  return new DomainError('forbidden', 'Service keys may not use this route', {
+    reason: 'service_key_not_allowed',
+    details: { service_key_name: principal.keyName },
+  });
 }

@@ -10,9 +10,15 @@ export interface Principal {
   readonly kind: PrincipalKind;
   /** The credential: what rate limits, idempotency records and audit rows name. */
   readonly keyId: string;
+  readonly keyName: string | null;
+  /** The person who calls; for a service key the one it was issued by. */
   readonly userId: string;
   readonly accountId: string;
   readonly accountSlug: string;
+  /** `org_…` when the account is an organisation's. */
+  readonly orgId: string | null;
+  /** The only projects a service key may touch; null for all of its organisation's. */
+  readonly projectIds: readonly string[] | null;
   readonly tier: Tier;
   /** `*` or `resource:action` words; empty grants nothing. */
   readonly scopes: ReadonlySet<string>;

@@ -2,6 +2,23 @@
 export const SCOPES = {
   'repos:read': 'Read repositories, refs, commits and files; clone and fetch',
   'repos:write': 'Create and change repositories; commit and push',
+  'sessions:read': 'Read captured sessions',
+  'handoffs:read': 'Read handoffs, their comments and events',
+  'handoffs:write': 'Create, claim, revoke and decline handoffs; comment on them',
+  'tickets:read': 'Read tickets, their comments and review state',
+  'tickets:write': 'Create and work on tickets',
+  'personas:read': 'Read personas',
+  'personas:write': 'Create, change and delete personas',
+  'knowledge:read': 'Read knowledge entries',
+  'knowledge:write': 'Add and change knowledge entries',
+  'rules:read': 'Read project rules',
+  'rules:write': 'Change project rules',
+  'agent_runs:read': 'Read agent runs',
+  'agent_runs:write': 'Start and complete agent runs',
+  'work_queues:read': 'Read work queues',
+  'work_queues:write': 'Create and step work queues',
+  'retrieval_audit:read': 'Read retrieval audits',
+  'admin:*': 'Reserved; opens nothing yet',
 } as const;
 
 export type Scope = keyof typeof SCOPES;

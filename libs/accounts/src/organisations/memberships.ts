@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { DomainError } from '#kernel';
+import { Database, type Principal } from '#platform';
+import { MembershipEntity, OrganisationEntity } from './organisation.entity.js';
+import { isAtLeast, type Membership, type Organisation, type OrgRole } from './organisation.js';
+
+/** Who belongs to which organisation, and with which role: look-ups, locks and the role check of every org route. */
+@Injectable()
+export class Memberships {
+  constructor(private readonly db: Database) {}
+
+  findOrg(orgId: string): Promise<Organisation | null> {
+    return this.db.repo(OrganisationEntity).findOneBy({ id: orgId });
+  }
+
+  /**
+   * The organisation with its row locked until the transaction ends. Everything that adds, changes or removes members
+   * takes this lock first, so that seats and roles are judged one change at a time. Errors: `not_found`.
+   */
+  async lockOrg(orgId: string): Promise<Organisation> {
+    const org = await this.db.repo(OrganisationEntity).findOne({
+      where: { id: orgId },
+      lock: { mode: 'pessimistic_write' },
+    });
+    if (!org) throw orgNotFound();
+    return org;
+  }
+
+  find(orgId: string, userId: string): Promise<Membership | null> {
+    return this.db.repo(MembershipEntity).findOneBy({ orgId, userId });
+  }
+
+  /** A person's memberships, the one joined first in front. */
+  listOf(userId: string): Promise<Membership[]> {
+    return this.db.repo(MembershipEntity).find({ where: { userId }, order: { joinedAt: 'ASC', orgId: 'ASC' } });
+  }
+
+  countIn(orgId: string): Promise<number> {
+    return this.db.repo(MembershipEntity).countBy({ orgId });
+  }
+
+  /** The organisation "my org" means on singular routes: the caller's default one, else the one joined first. */
+  async findHome(userId: string): Promise<Membership | null> {
+    const [row] = await this.db.query<Membership>(
+      `select m.org_id as "orgId", m.user_id as "userId", m.role, m.joined_at as "joinedAt"
+         from org_member m join app_user u on u.id = m.user_id
+        where m.user_id = $1
+        order by (m.org_id = u.default_org_id) desc nulls last, m.joined_at, m.org_id limit 1`,
+      [userId],
+    );
+    return row ?? null;
+  }
+
+  /**
+   * The caller's membership, if its role suffices. Errors: `not_found` (no such organisation, or the caller is not in
+   * it: the two look alike), `forbidden` with reason `insufficient_role` (sessionfs-2.md §2.4).
+   */
+  async assertRole(caller: Principal, orgId: string, needed: OrgRole): Promise<Membership> {
+    const membership = await this.find(orgId, caller.userId);
+    if (!membership) throw orgNotFound();
+    if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
+    return membership;
+  }
+
+  /** As assertRole for singular routes: without any organisation it is `forbidden` with `current_role: "none"`. */
+  async assertHomeRole(caller: Principal, needed: OrgRole): Promise<Membership> {
+    const membership = await this.findHome(caller.userId);
+    if (!membership) throw insufficientRole('none', needed);
+    if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
+    return membership;
+  }
+}
+
+function orgNotFound(): DomainError {
+  return new DomainError('not_found', 'Organization not found');
+}
+
+/** sessionfs-2.md §2.4: the body of a role that does not suffice. */
+export function insufficientRole(current: OrgRole | 'none', needed: OrgRole): DomainError {
+  const message =
+    current === 'none'
+      ? 'This action requires an organization membership.'
+      : `This action requires the ${needed} role.`;
+  return new DomainError('forbidden', message, {
+    reason: 'insufficient_role',
+    details: { current_role: current, required_role: needed },
+  });
+}
