@@ -23,6 +23,27 @@ export const SCOPES = {
 
 export type Scope = keyof typeof SCOPES;
 
+/** Words keys may already carry although no route demands them yet; a scope leaves this list with its first route. */
+export const SCOPES_WITHOUT_ROUTES: readonly Scope[] = [
+  'sessions:read',
+  'handoffs:read',
+  'handoffs:write',
+  'tickets:read',
+  'tickets:write',
+  'personas:read',
+  'personas:write',
+  'knowledge:read',
+  'knowledge:write',
+  'rules:read',
+  'rules:write',
+  'agent_runs:read',
+  'agent_runs:write',
+  'work_queues:read',
+  'work_queues:write',
+  'retrieval_audit:read',
+  'admin:*',
+];
+
 export const WILDCARD = '*';
 
 export function isScope(value: string): value is Scope {
