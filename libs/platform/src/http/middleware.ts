@@ -25,7 +25,10 @@ const EXPOSED_HEADERS = [
   'Idempotency-Replayed',
 ].join(', ');
 
-/** Paths are compared byte by byte: a trailing slash or another case is another path (coregit.md §1.2). */
+/**
+ * Paths are compared byte by byte: a trailing slash or another case is another path (coregit.md §1.2). Only the
+ * captured surface knows both slash forms, see `eitherSlash`.
+ */
 export function createHttpAdapter(): ExpressAdapter {
   const instance = express();
   // Express takes both into account when it makes its router, which Nest asks for at once.
@@ -40,7 +43,7 @@ export function installMiddleware(app: NestExpressApplication, config: AppConfig
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.disable('x-powered-by');
-  app.use(requestContext, securityHeaders(), originForm, cors(config), decodablePath);
+  app.use(requestContext, securityHeaders(), originForm, cors(config), decodablePath, eitherSlash);
 }
 
 const requestContext: RequestHandler = (request, response, next) => {
@@ -115,6 +118,17 @@ function decodablePath(request: Request, response: Response, next: NextFunction)
   }
   next();
 }
+
+const CAPTURED_WITH_SLASH = /^(\/api\/v1\/[^?]*[^/?])\/(?=\?|$)/;
+
+/**
+ * The captured surface answers `…/inbox/` as `…/inbox`: its clients follow no redirect (sessionfs-2.md §1.1). Routes are
+ * declared without the slash.
+ */
+const eitherSlash: RequestHandler = (request, _response, next) => {
+  request.url = request.url.replace(CAPTURED_WITH_SLASH, '$1');
+  next();
+};
 
 function trustProxy(setting: string | undefined): boolean | number | string[] {
   if (!setting || setting === 'false') return false;
