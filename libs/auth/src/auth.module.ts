@@ -6,6 +6,7 @@ import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
 import { V1SessionController } from './http/v1-session.controller.js';
 import { KeyAuthenticator } from './key-authenticator.js';
+import { ActedForAccounts } from './keys/acted-for.js';
 import { KeyEntity } from './keys/key.entity.js';
 import { KeyPassport } from './keys/key-passport.js';
 import { KeysRepository } from './keys/keys.repository.js';
@@ -29,6 +30,7 @@ import { SignupService } from './signup.service.js';
   imports: [AccountsModule, TypeOrmModule.forFeature([KeyEntity])],
   controllers: [ApiAuthController, V1SessionController],
   providers: [
+    ActedForAccounts,
     FirstAdmin,
     KeyPassport,
     KeysRepository,

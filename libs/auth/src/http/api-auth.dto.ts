@@ -119,12 +119,25 @@ export class ApiCreateKeyBody {
   @IsDateString()
   expires_at?: string | null;
 
+  @ApiPropertyOptional({
+    nullable: true,
+    type: String,
+    maxLength: 100,
+    description: 'Slug of the only account the key may act for; absent: the account of the calling key',
+  })
+  @IsOptional()
+  @Matches(NO_NUL, { message: 'account must not contain NUL' })
+  @MaxLength(100)
+  @IsString()
+  account?: string | null;
+
   /** `expires_at` wins over `expires_in_days`. */
   static toNewKey(body: ApiCreateKeyBody): NewKey {
     const inDays = body.expires_in_days ? new Date(Date.now() + body.expires_in_days * 86_400_000) : null;
     return {
       name: body.name ?? null,
       ...(body.scopes && { scopes: body.scopes }),
+      account: body.account ?? null,
       expiresAt: body.expires_at ? new Date(body.expires_at) : inDays,
     };
   }

@@ -27,10 +27,20 @@ export interface KeyWithOwner extends Pick<
   readonly tier: Tier;
   readonly isAdmin: boolean;
   readonly isActive: boolean;
+  /** Whether its user belongs to the organisation it acts for; true for personal accounts. */
+  readonly isMember: boolean;
 }
 
 /** What decides as whom a key acts. */
-type KeyIdentity = Omit<KeyWithOwner, 'expiresAt' | 'revokedAt' | 'isActive'>;
+type KeyIdentity = Omit<KeyWithOwner, 'expiresAt' | 'revokedAt' | 'isActive' | 'isMember'>;
+
+/** An account a person may act for. */
+export interface ActedFor {
+  readonly accountId: string;
+  readonly accountSlug: string;
+  readonly orgId: string;
+  readonly tier: Tier;
+}
 
 /** The revoke reason of a key that another one replaced: it opens nothing any more, but its pinned sessions go on. */
 export const ROTATED = 'rotated';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { Database } from '#platform';
-import type { Key, KeyWithOwner } from './key.js';
+import type { ActedFor, Key, KeyWithOwner } from './key.js';
 import { KeyEntity } from './key.entity.js';
 import type { Revocation } from './revocations.js';
 
@@ -18,22 +18,37 @@ export class KeysRepository {
     const [row] = await this.db.query<KeyWithOwner>(
       `select k.id, k.kind, k.name, k.user_id as "userId", k.account_id as "accountId", k.scopes,
               k.project_ids as "projectIds", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
-              a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive"
+              a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive",
+              o.id is null or m.user_id is not null as "isMember"
          from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
          left join organisation o on o.account_id = a.id
+         left join org_member m on m.org_id = o.id and m.user_id = k.user_id
         where k.digest = $1`,
       [digest],
     );
     return row ?? null;
   }
 
-  /** When the key ends; null for never (and for an unknown one). */
-  async findExpiry(keyId: string): Promise<Date | null> {
-    const [row] = await this.db.query<{ expiresAt: Date | null }>(
-      'select expires_at as "expiresAt" from api_key where id = $1',
+  /** The organisation account of that slug, if the user is one of its members. */
+  async findActedFor(userId: string, slug: string): Promise<ActedFor | null> {
+    const [row] = await this.db.query<ActedFor>(
+      `select a.id as "accountId", a.slug as "accountSlug", o.id as "orgId", a.tier
+         from account a join organisation o on o.account_id = a.id
+         join org_member m on m.org_id = o.id and m.user_id = $1
+        where a.slug = $2`,
+      [userId, slug],
+    );
+    return row ?? null;
+  }
+
+  /** The account a key was made for and when it ends (null: never); null for an unknown key. */
+  async findReach(keyId: string): Promise<{ accountId: string; isPersonal: boolean; expiresAt: Date | null } | null> {
+    const [row] = await this.db.query<{ accountId: string; isPersonal: boolean; expiresAt: Date | null }>(
+      `select k.account_id as "accountId", k.account_id = u.account_id as "isPersonal", k.expires_at as "expiresAt"
+         from api_key k join app_user u on u.id = k.user_id where k.id = $1`,
       [keyId],
     );
-    return row?.expiresAt ?? null;
+    return row ?? null;
   }
 
   /** The user's own live keys, newest first. */

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { Audit, Database, Events, expandScopes, holdsScope, isScope, type Principal, WILDCARD } from '#platform';
 import type { User } from '#accounts';
+import { ActedForAccounts } from './acted-for.js';
 import { generateKey, VISIBLE_PREFIX } from './key-format.js';
 import type { Key, MintedKey } from './key.js';
 import { KeysRepository } from './keys.repository.js';
@@ -14,6 +15,8 @@ export interface NewKey {
   /** Absent means unrestricted (`*`). */
   readonly scopes?: readonly string[];
   readonly expiresAt?: Date | null;
+  /** Slug of the only account the key shall act for; absent: the one its maker acts for. */
+  readonly account?: string | null;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -24,6 +27,7 @@ export class KeysService {
   constructor(
     private readonly db: Database,
     private readonly keys: KeysRepository,
+    private readonly accounts: ActedForAccounts,
     private readonly pepper: Pepper,
     private readonly revocations: Revocations,
     private readonly events: Events,
@@ -31,7 +35,10 @@ export class KeysService {
     private readonly clock: Clock,
   ) {}
 
-  /** A further key of the caller. A key cannot mint more than it holds: `forbidden` otherwise. */
+  /**
+   * A further key of the caller. A key cannot mint more than it holds, nor for an account it does not act for:
+   * `forbidden` otherwise.
+   */
   async create(caller: Principal, input: NewKey): Promise<MintedKey> {
     const scopes = checkScopes(input.scopes ?? [WILDCARD]);
     const beyond = scopes.filter((scope) => !holdsScope(caller, scope));
@@ -43,8 +50,8 @@ export class KeysService {
     if (input.expiresAt && input.expiresAt.getTime() <= this.clock.now()) {
       throw new DomainError('invalid_input', 'expires_at must be in the future', { field: 'expires_at' });
     }
-    await this.assertNotOutlived(caller, input.expiresAt ?? null);
-    return this.mint({ id: caller.userId, accountId: caller.accountId }, { ...input, scopes }, caller);
+    const accountId = await this.accountFor(caller, input);
+    return this.mint({ id: caller.userId, accountId }, { ...input, scopes }, caller);
   }
 
   /** Mints a key without asking who may; for sign-up and first start. Joins the open transaction. */
@@ -73,14 +80,15 @@ export class KeysService {
     return { key, raw };
   }
 
-  /** A key that ends cannot make itself a successor that does not. */
-  private async assertNotOutlived(caller: Principal, expiresAt: Date | null): Promise<void> {
-    const limit = await this.keys.findExpiry(caller.keyId);
-    if (limit === null || (expiresAt !== null && expiresAt <= limit)) return;
-    throw new DomainError('forbidden', `This key cannot make one that outlives it (${limit.toISOString()})`, {
-      reason: 'key_would_outlive',
-      field: 'expires_at',
-    });
+  /** The account the new key is for. A key that ends or is bound makes no successor that does not or is not. */
+  private async accountFor(caller: Principal, { account, expiresAt }: NewKey): Promise<string> {
+    const reach = await this.keys.findReach(caller.keyId);
+    assertNotOutlived(reach?.expiresAt ?? null, expiresAt ?? null);
+    if (!account || account === caller.accountSlug) return caller.accountId;
+    const mayTurn = reach?.isPersonal === true && caller.pinnedSessionId === null;
+    const other = mayTurn ? await this.accounts.find(caller.userId, account) : null;
+    if (other) return other.accountId;
+    throw new DomainError('forbidden', 'You cannot make keys for that account', { field: 'account' });
   }
 
   list(caller: Principal): Promise<Key[]> {
@@ -100,6 +108,14 @@ export class KeysService {
       await this.audit.record(caller, 'key.revoke', subject);
     });
   }
+}
+
+function assertNotOutlived(limit: Date | null, expiresAt: Date | null): void {
+  if (limit === null || (expiresAt !== null && expiresAt <= limit)) return;
+  throw new DomainError('forbidden', `This key cannot make one that outlives it (${limit.toISOString()})`, {
+    reason: 'key_would_outlive',
+    field: 'expires_at',
+  });
 }
 
 function checkScopes(scopes: readonly string[]): string[] {

@@ -53,7 +53,8 @@ export class Principals {
     if (key.revokedAt) throw new DomainError('unauthorized', 'API key has been revoked', { reason: 'api_key_revoked' });
     const expiresAt = key.expiresAt?.getTime() ?? null;
     this.assertUnexpired(expiresAt);
-    if (!key.isActive) throw new DomainError('forbidden', 'User account is inactive', { reason: 'user_inactive' });
+    // A service key is its organisation's: who made it may come and go.
+    if (key.kind !== 'service_key') assertHolder(key);
     return { principal: principalOfKey(key), expiresAt };
   }
 
@@ -81,6 +82,14 @@ export function concerns(revocation: Revocation, principal: Principal): boolean 
     case 'pinned_session':
       return principal.pinnedSessionId === revocation.subjectId;
   }
+}
+
+function assertHolder(key: KeyWithOwner): void {
+  if (!key.isActive) throw new DomainError('forbidden', 'User account is inactive', { reason: 'user_inactive' });
+  if (key.isMember) return;
+  throw new DomainError('forbidden', 'The user of this key has left the organization it acts for', {
+    reason: 'not_a_member',
+  });
 }
 
 function invalidKey(): DomainError {

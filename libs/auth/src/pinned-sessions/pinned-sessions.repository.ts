@@ -51,16 +51,18 @@ interface SessionRow {
 
 const OWNERS = `pinned_session s join api_key k on k.id = s.key_id
   join app_user u on u.id = s.user_id join account a on a.id = s.account_id
-  left join organisation o on o.account_id = a.id`;
+  left join organisation o on o.account_id = a.id
+  left join org_member m on m.org_id = o.id and m.user_id = s.user_id`;
 
 /**
  * What ends a session besides its own expiry: $1 is the time, $2 the tiers from least to most, $3 the revoke reason of
- * keys that were replaced, which end nothing. A user who leaves an organisation will be one more line here.
+ * keys that were replaced, which end nothing. A service key is its organisation's: its user may come and go.
  */
 const LAPSE = `case
     when k.revoked_at is not null and k.revoke_reason is distinct from $3 then 'key_revoked'
     when k.expires_at <= $1 then 'key_expired'
-    when not u.is_active then 'user_deactivated'
+    when k.kind <> 'service_key' and not u.is_active then 'user_deactivated'
+    when k.kind <> 'service_key' and o.id is not null and m.user_id is null then 'membership_lost'
     when array_position($2::text[], a.tier) < array_position($2::text[], s.tier) then 'tier_downgrade'
   end`;
 
@@ -83,7 +85,7 @@ export class PinnedSessionsRepository {
   /** With its end reason as of `now`, which may not be recorded yet; whether it expired by itself is not judged. */
   async findByDigest(digest: Buffer, now: Date): Promise<PinnedSession | null> {
     const [row] = await this.db.query<SessionRow>(
-      `select s.id, k.id as "keyId", k.kind, k.name, s.user_id as "userId", s.account_id as "accountId",
+      `select s.id, k.id as "keyId", k.kind, k.name, k.user_id as "userId", s.account_id as "accountId",
               a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier, u.is_admin as "isAdmin", k.digest as "keyDigest",
               case when k.revoke_reason is distinct from $3 then k.expires_at end as "keyExpiresAt",
               s.ttl_seconds as "ttlSeconds", s.idle_extend as "idleExtend", s.created_at as "createdAt",
