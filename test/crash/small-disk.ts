@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerProcess } from './server-process.js';
 
-const SCRIPT = 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"';
+const SCRIPT = 'mount -t tmpfs -o size=16m,nr_inodes=2k tmpfs "$0" && exec "$@"';
 const UNSHARE = process.getuid?.() === 0 ? ['unshare', '-m'] : ['unshare', '-r', '-m'];
 
 /** Why this machine cannot give a server a small file system of its own; null when it can. */
@@ -16,7 +16,7 @@ export function smallDiskRefusal(): string | null {
   return status === 0 ? null : (error?.message ?? stderr.trim());
 }
 
-/** A server whose repositories lie on 16 MB that only it can see, and a way to use them up. */
+/** A server whose repositories lie on 16 MB and 2,048 files that only it can see, and ways to use them up. */
 export class SmallDisk {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'roundhouse-small-'));
   readonly server: ServerProcess;
@@ -50,6 +50,26 @@ export class SmallDisk {
 
   free(): void {
     rmSync(join(this.repos, 'filler'));
+  }
+
+  /** Leaves room for `spare` more files, however much space there is. */
+  fillFiles(spare: number): void {
+    const folder = join(this.repos, 'fillers');
+    mkdirSync(folder);
+    let count = 0;
+    try {
+      for (;;) {
+        closeSync(openSync(join(folder, String(count)), 'wx'));
+        count += 1;
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+    for (let freed = 0; freed < spare; freed += 1) rmSync(join(folder, String((count -= 1))));
+  }
+
+  freeFiles(): void {
+    rmSync(join(this.repos, 'fillers'), { recursive: true });
   }
 
   async close(): Promise<void> {

@@ -43,7 +43,7 @@ if (refusal !== null) process.stdout.write(`full disk: not tested, no file syste
 
   it('refuses commits and repositories with 503 and its reason, leaves nothing half done, and goes on when there is space', async () => {
     const before = await packs();
-    const full = { status: 503, body: { error: expect.stringContaining('no disk space left') as string } };
+    const full = { status: 503, body: { error: expect.stringContaining("server's disk is full") as string } };
 
     disk.fill();
     expect(await commit('second.txt', 'second')).toMatchObject(full);

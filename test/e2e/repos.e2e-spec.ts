@@ -332,6 +332,18 @@ describe('directories without a repository', () => {
     expect((await ada.get('/v1/repos/demo/commits')).status).toBe(200);
   });
 
+  it('and quarantines of crashed pushes go from repositories nobody has touched for a day', async () => {
+    await createRepo(ada, 'quiet');
+    const directory = await directoryOf('quiet');
+    const [old, young] = ['a', 'b'].map((digit) => join(directory, 'objects', `incoming-${digit.repeat(24)}`));
+    const long = new Date(Date.now() - 25 * 3_600_000);
+    for (const folder of [old!, young!]) await mkdir(join(folder, 'pack'), { recursive: true });
+    for (const folder of [join(old!, 'pack'), old!, directory]) await utimes(folder, long, long);
+    await server.app.get(SweeperJobs).process();
+    expect([existsSync(old!), existsSync(young!)]).toEqual([false, true]);
+    expect((await ada.get('/v1/repos/quiet/commits')).status).toBe(200);
+  });
+
   it('are kept when they look like those of another database', async () => {
     const storage = server.app.get(RepoStorage);
     const long = new Date(Date.now() - 25 * 3_600_000);

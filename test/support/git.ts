@@ -22,7 +22,7 @@ export interface HostedRepo {
 }
 
 /** The git URL of a repository, with `key` as the password unless it is null. */
-export function gitUrl(server: TestServer, account: string, path: string, key: string | null): string {
+export function gitUrl(server: Pick<TestServer, 'url'>, account: string, path: string, key: string | null): string {
   const url = new URL(`${server.url}/${account}/${path}.git`);
   if (key !== null) Object.assign(url, { username: 'git', password: key });
   return url.href;

@@ -2,6 +2,8 @@ import { DomainError } from '#kernel';
 import type { GitExit } from './git-child.js';
 
 const LONGEST_REASON = 200;
+/** The C library's texts for ENOSPC, EDQUOT and EROFS, and git's own for a write that stored nothing. */
+const DISK_FULL = /: (No space left on device|Disk quota exceeded|Read-only file system)$|Out of diskspace$/m;
 
 /** The line of git's standard error that names the cause, free of server paths. */
 export function reasonFrom(stderr: string, repo: string): string {
@@ -12,6 +14,11 @@ export function reasonFrom(stderr: string, repo: string): string {
     .replaceAll(repo, '')
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, LONGEST_REASON);
+}
+
+/** Whether git stopped because nothing could be stored; it has no exit code for that, and its locale is fixed. */
+export function saysDiskFull(stderr: string): boolean {
+  return DISK_FULL.test(stderr);
 }
 
 /** Throws unless git ended well (or was stopped on purpose). @throws internal with git's own words as cause */

@@ -4,3 +4,4 @@ export * from './clock.js';
 export * from './fault-points.js';
 export * from './compiled-entry.js';
 export * from './slug.js';
+export * from './disk-full.js';

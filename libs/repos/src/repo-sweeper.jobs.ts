@@ -4,6 +4,7 @@ import type { Queue } from 'bullmq';
 import { Clock } from '#kernel';
 import { ReposRepository } from './repos.repository.js';
 import { RepoStorage } from './repo-storage.js';
+import { sweepQuarantines } from './runner/quarantine.js';
 
 export const SWEEPER_QUEUE = 'repos.sweep';
 const EVERY_MS = 6 * 3_600_000;
@@ -22,7 +23,10 @@ export class SweeperSchedule implements OnApplicationBootstrap {
   }
 }
 
-/** Removes directories without a row: what a crash between directory and row, or during a deletion, left. Idempotent. */
+/**
+ * Removes directories without a row: what a crash between directory and row, or during a deletion, left; and the
+ * quarantines of crashed pushes where maintenance seldom comes. Idempotent.
+ */
 @Processor(SWEEPER_QUEUE, { concurrency: 1 })
 export class SweeperJobs extends WorkerHost {
   private readonly log = new Logger(SweeperJobs.name);
@@ -42,6 +46,7 @@ export class SweeperJobs extends WorkerHost {
       const found = await this.repos.findUnknownStorage(storageIds);
       unknown.push(...found);
       known += storageIds.length - found.length;
+      for (const storageId of storageIds) if (!found.includes(storageId)) await this.sweepInside(storageId);
     }
     if (unknown.length > MAX_SUSPECT && unknown.length > known) {
       const facts = { unknown: unknown.length, known, example: unknown[0] };
@@ -51,6 +56,16 @@ export class SweeperJobs extends WorkerHost {
     for (const storageId of unknown) {
       await this.storage.remove({ storageId });
       this.log.log({ msg: 'directory without repository removed', storage: storageId });
+    }
+  }
+
+  private async sweepInside(storageId: string): Promise<void> {
+    try {
+      const removed = await sweepQuarantines(this.storage.directoryOf({ storageId }), AGE_MS, this.clock.now());
+      if (removed > 0) this.log.log({ msg: 'quarantines of crashed pushes removed', storage: storageId, removed });
+    } catch (error) {
+      // Deleted meanwhile, or damaged: the other repositories are still to be looked at.
+      this.log.warn({ msg: 'quarantines could not be swept', storage: storageId, err: error });
     }
   }
 }

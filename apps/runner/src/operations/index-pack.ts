@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { DomainError } from '#kernel';
+import { diskFull, DomainError, isDiskFull } from '#kernel';
 import type { IndexedPack, IndexPack } from '#repos';
 import type { GitChild } from '../git-child.js';
-import { reasonFrom } from '../git-words.js';
+import { reasonFrom, saysDiskFull } from '../git-words.js';
 import type { Call, Operation } from '../operation.js';
 
 const LONGEST_SECONDS = 1800;
@@ -25,8 +25,8 @@ export const indexPack: Operation<'index-pack'> = {
   async run(call) {
     const quarantine = `incoming-${randomBytes(12).toString('hex')}`;
     const folder = join(call.params.repo, 'objects', quarantine);
-    await createQuarantine(call.params.repo, folder);
     try {
+      await createQuarantine(call, folder);
       const indexed = await index(call, quarantine, folder);
       if (indexed.quarantine === null) await rm(folder, { recursive: true, force: true });
       return indexed;
@@ -37,11 +37,26 @@ export const indexPack: Operation<'index-pack'> = {
   },
 };
 
-async function createQuarantine(repo: string, folder: string): Promise<void> {
-  await mkdir(join(folder, 'pack'), { recursive: true });
-  await mkdir(join(folder, 'info'));
-  // A file rather than an environment variable, so that every reader of the quarantine finds the repository behind it.
-  await writeFile(join(folder, 'info', 'alternates'), `${join(repo, 'objects')}\n`);
+async function createQuarantine({ params, body }: Call<IndexPack>, folder: string): Promise<void> {
+  try {
+    await mkdir(join(folder, 'pack'), { recursive: true });
+    await mkdir(join(folder, 'info'));
+    // A file rather than an environment variable, so that every reader of the quarantine finds the repository behind it.
+    await writeFile(join(folder, 'info', 'alternates'), `${join(params.repo, 'objects')}\n`);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    await discard(body, params.maxBytes);
+    throw diskFull(error);
+  }
+}
+
+/** The client only listens once it has sent everything. */
+async function discard(body: Readable, maxBytes: number): Promise<void> {
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+  }
 }
 
 async function index(call: Call<IndexPack>, quarantine: string, folder: string): Promise<IndexedPack> {
@@ -60,6 +75,7 @@ async function index(call: Call<IndexPack>, quarantine: string, folder: string):
   const received = await feed(call.body, child, maxBytes);
   const { exit, output: words } = await output;
   const sha = /^pack\t([0-9a-f]{40})$/m.exec(words)?.[1];
+  if (exit.code !== 0 && saysDiskFull(exit.stderr)) throw diskFull(new Error(exit.stderr));
   if (exit.code !== 0 || sha === undefined) {
     throw new DomainError('unprocessable', reasonFrom(exit.stderr, repo), { reason: 'bad_pack' });
   }

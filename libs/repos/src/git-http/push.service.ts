@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
-import { DomainError, faultPoint } from '#kernel';
+import { DISK_FULL, DomainError, faultPoint } from '#kernel';
 import { AppConfig, type Principal, Usage } from '#platform';
 import { BRANCH_PREFIX } from '../ref.js';
 import { RefsRepository } from '../refs.repository.js';
@@ -35,12 +35,14 @@ export class PushService {
 
   /**
    * Answers a POST to git-receive-pack. What is refused is a line of the report and leaves nothing behind; what is
-   * reported `ok` is durable and visible to all. @throws invalid_input, payload_too_large `Pack exceeds … MB limit`,
+   * reported `ok` is durable and visible to all. A full disk is told to git in the report, where its user reads it.
+   * @throws invalid_input, payload_too_large `Pack exceeds … MB limit`,
    * not_found, unavailable, timeout
    */
   async receive(caller: Principal, repo: Repo, body: Readable, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
     const request = await readPushRequest(body);
-    const work = request.commands.length === 0 ? probed() : this.push(caller, repo, request, signal);
+    const work =
+      request.commands.length === 0 ? probed() : this.orDiskFull(request, this.push(caller, repo, request, signal));
     return withKeepAlive(work, {
       everyMs: KEEP_ALIVE_MS,
       packet: KEEP_ALIVE_PKT,
@@ -79,6 +81,18 @@ export class PushService {
     if (!first) return taken;
     const unpackError = `forbidden path '${first.name}' in tree ${first.tree}: ${first.reason}`;
     return { ...taken, unpackError, commands: refuseAll(taken.commands, unpackError) };
+  }
+
+  private async orDiskFull(request: PushRequest, work: Promise<Buffer>): Promise<Buffer> {
+    try {
+      return await work;
+    } catch (error) {
+      const isFull = error instanceof DomainError && error.reason === DISK_FULL;
+      // Who wants no report only learns from the status.
+      if (!isFull || !request.capabilities.reportStatus) throw error;
+      this.log.error({ msg: 'push refused: the disk is full', err: error });
+      return this.explain(error, request);
+    }
   }
 
   private explain(error: unknown, request: PushRequest): Buffer {

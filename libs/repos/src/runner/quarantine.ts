@@ -1,5 +1,6 @@
 import { link, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskFull, isDiskFull } from '#kernel';
 
 const QUARANTINE = /^incoming-[0-9a-f]{24}$/;
 /** The index last: a pack without one is invisible, an index without its pack is damage. */
@@ -7,18 +8,23 @@ const SUFFIXES = ['.pack', '.rev', '.idx'] as const;
 
 /**
  * Makes quarantined packs part of the repository, durably. Plain file work that may run inside a transaction; calling
- * it again (a retried transaction) is harmless. The quarantine itself stays until `dropQuarantine`.
+ * it again (a retried transaction) is harmless. The quarantine itself stays until `dropQuarantine`. To be called by one
+ * at a time per repository. @throws unavailable (`disk_full`)
  */
 export async function publishPacks(repo: string, quarantine: string, packs: readonly string[]): Promise<void> {
   const from = join(quarantinePath(repo, quarantine), 'pack');
   const into = join(repo, 'objects', 'pack');
   const present = new Set(await readdir(from));
-  for (const pack of packs) {
-    const files = SUFFIXES.map((suffix) => pack + suffix).filter((file) => present.has(file));
-    await Promise.all(files.map((file) => syncFile(join(from, file))));
-    for (const file of files) await linkOnce(join(from, file), join(into, file));
+  try {
+    for (const pack of packs) {
+      const files = SUFFIXES.map((suffix) => pack + suffix).filter((file) => present.has(file));
+      await Promise.all(files.map((file) => syncFile(join(from, file))));
+      await linkAll(from, into, files);
+    }
+    await syncFile(into);
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(error) : error;
   }
-  await syncFile(into);
 }
 
 /** Removes a quarantine and all in it; one that is gone already is no error. */
@@ -59,12 +65,25 @@ async function lastTouched(folder: string): Promise<number> {
   }
 }
 
-async function linkOnce(from: string, to: string): Promise<void> {
+async function linkAll(from: string, into: string, files: readonly string[]): Promise<void> {
+  const linked: string[] = [];
+  try {
+    for (const file of files) if (await linkOnce(join(from, file), join(into, file))) linked.push(join(into, file));
+  } catch (error) {
+    // Its index is the last: nobody has seen this pack, and on a full disk it would only take up room.
+    for (const path of linked) await rm(path, { force: true });
+    throw error;
+  }
+}
+
+/** False when the file is there already: pack names are made of their content, so it is the same pack. */
+async function linkOnce(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
+    return true;
   } catch (error) {
-    // Pack names are made of their content: the same pack is already there.
-    if (!isErrno(error, 'EEXIST')) throw error;
+    if (isErrno(error, 'EEXIST')) return false;
+    throw error;
   }
 }
 

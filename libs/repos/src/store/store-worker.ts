@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { armFaultPoint, DomainError, toWireError } from '#kernel';
+import { armFaultPoint, diskFull, DomainError, isDiskFull, toWireError } from '#kernel';
 import { transferList } from './hand-over.js';
 import type { Operation, OperationContext } from './operation.js';
 import { OPERATIONS } from './operations.js';
@@ -8,7 +8,6 @@ import { repositoryGone, StoreCache } from './store-cache.js';
 import type { CallMessage, ReplyMessage, WorkerStart } from './worker-protocol.js';
 
 const SWEEP_MS = 30_000;
-const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
 const stores = new StoreCache();
 // Fault points are armed per thread: what the main thread armed is not known here.
 const { fault } = workerData as WorkerStart;
@@ -26,15 +25,9 @@ function answer(call: CallMessage): ReplyMessage {
     // Deleted while we worked: whatever was found missing is not damage.
     if (!isExpected && !existsSync(dir)) return { id, error: toWireError(repositoryGone()) };
     if (error instanceof DomainError) return { id, error: toWireError(error) };
-    if (DISK_FULL.has((error as NodeJS.ErrnoException).code ?? '')) return { id, error: toWireError(diskFull()) };
+    if (isDiskFull(error)) return { id, error: toWireError(diskFull()) };
     return { id, crash: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
-}
-
-function diskFull(): DomainError {
-  return new DomainError('unavailable', 'The server has no disk space left for git objects. Nothing was written.', {
-    reason: 'disk_full',
-  });
 }
 
 setInterval(() => stores.closeIdleFiles(), SWEEP_MS).unref();
