@@ -44,7 +44,7 @@ export class AppConfig {
   @IsOptional() @IsString() TRUST_PROXY?: string;
   /** Origins that browsers may call from, comma-separated. */
   @IsOptional() @IsString() CORS_ORIGINS?: string;
-  /** Object-store worker threads; two per core when unset. */
+  /** Object-store worker threads; four per core, at most 32, when unset. */
   @IsOptional() @toInt @IsInt() @Min(1) @Max(64) STORE_WORKERS?: number;
   /** New packs of a repository after which it is repacked. */
   @toInt @IsInt() @Min(2) MAINTENANCE_PACKS = 100;

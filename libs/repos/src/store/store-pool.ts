@@ -10,8 +10,13 @@ export type OperationInput<N extends OperationName> =
   (typeof OPERATIONS)[N] extends Operation<infer I, unknown> ? I : never;
 export type OperationOutput<N extends OperationName> = ReturnType<(typeof OPERATIONS)[N]['run']>;
 
+/** A thread waits for the disk at every commit: with fewer than four per core, cores idle while writers queue. */
+const PER_CORE = 4;
+/** Each thread holds caches of its own. */
+const MAX_DEFAULT = 32;
+
 export interface StorePoolOptions {
-  /** Number of worker threads; default two per core, at least two. */
+  /** Number of worker threads, at least two; four per core but no more than 32 when absent. */
   readonly workers?: number;
   /** Told about failures that are not domain errors; `stack` is for the log, never for a client. */
   readonly onCrash?: (operation: string, stack: string) => void;
@@ -110,7 +115,7 @@ export class StorePool {
   private closed = false;
 
   constructor(options: StorePoolOptions = {}) {
-    const count = Math.max(2, options.workers ?? availableParallelism() * 2);
+    const count = Math.max(2, options.workers ?? Math.min(MAX_DEFAULT, availableParallelism() * PER_CORE));
     const entry = options.entry ?? compiledEntry('libs/repos/src/store/store-worker.js');
     const onCrash = options.onCrash ?? ((operation, stack) => process.emitWarning(`store ${operation}: ${stack}`));
     this.threads = Array.from({ length: count }, () => new StoreThread(entry, options.faultPoint, onCrash));
