@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { Client, type TestAccount } from './client.js';
+import type { Client, TestAccount } from './client.js';
 import { sql } from './pinned-sessions.js';
 import type { TestServer } from './server.js';
 
