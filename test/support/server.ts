@@ -18,11 +18,14 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** What is started in place of the shipped application: that with routes of the test's own. */
+export type RootModule = (config: AppConfig) => Parameters<typeof createApplication>[1];
+
 /** The whole application on a fresh database and data folder, listening on a free port of the loopback. */
-export async function startTestServer(env: Record<string, string> = {}): Promise<TestServer> {
+export async function startTestServer(env: Record<string, string> = {}, root?: RootModule): Promise<TestServer> {
   const database = await createTestDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), 'roundhouse-e2e-'));
-  const server = await startOn(database.url, dataDir, env);
+  const server = await startOn(database.url, dataDir, env, root);
   return {
     ...server,
     close: async () => {
@@ -38,6 +41,7 @@ export async function startOn(
   databaseUrl: string,
   dataDir: string,
   env: Record<string, string> = {},
+  root?: RootModule,
 ): Promise<TestServer> {
   const config = loadConfig({
     PORT: '0',
@@ -50,7 +54,7 @@ export async function startOn(
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl,
   });
-  const app = await createApplication(config);
+  const app = await createApplication(config, root?.(config));
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, app, config, dataDir, databaseUrl, close: () => drain(app, config) };

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Tier } from '#platform';
+import { Database } from '#platform';
 import type { Account, User } from './account.js';
 import { AccountEntity, UserEntity } from './account.entity.js';
 
@@ -39,14 +39,6 @@ export class AccountsRepository {
 
   async hasAdmin(): Promise<boolean> {
     return this.db.repo(UserEntity).existsBy({ isAdmin: true });
-  }
-
-  /** Locks the account row; answers its tier before the change. */
-  async changeTier(accountId: string, tier: Tier): Promise<Tier | null> {
-    const [row] = await this.db.query<{ tier: Tier }>('select tier from account where id = $1 for update', [accountId]);
-    if (!row) return null;
-    await this.db.query('update account set tier = $2 where id = $1', [accountId, tier]);
-    return row.tier;
   }
 
   /** Serialises first-start work across processes until the transaction ends. */

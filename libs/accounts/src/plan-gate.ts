@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { AppConfig, type Principal, Usage } from '#platform';
-import { entitlementsOf } from './tiers.js';
+import { AppConfig, type Principal, type Tier, Usage } from '#platform';
+import { entitlementsOf, lowestTierWith } from './tiers.js';
 
-/** Refuses billable calls beyond the tier's allowance (coregit.md §22.3). */
+/** The refusals of plans, and the check of billable calls (coregit.md §22.3, sessionfs-2.md §2.4). */
 @Injectable()
 export class PlanGate {
   constructor(
@@ -25,7 +25,32 @@ export class PlanGate {
     });
   }
 
+  /** The tier lacks the feature. */
+  upgradeRequired(feature: string, currentTier: Tier): DomainError {
+    const requiredTier = lowestTierWith(feature);
+    return new DomainError('forbidden', `This feature requires ${requiredTier} or above.`, {
+      reason: 'upgrade_required',
+      details: { feature, current_tier: currentTier, required_tier: requiredTier, upgrade_url: this.upgradeUrl },
+    });
+  }
+
+  /** Bytes in use and the most there may be. */
+  storageLimit(currentUsage: number, limit: number): DomainError {
+    return new DomainError('forbidden', `Storage limit of ${limit} bytes reached.`, {
+      reason: 'storage_limit',
+      details: { current_usage: currentUsage, limit, upgrade_url: this.upgradeUrl },
+    });
+  }
+
   get upgradeUrl(): string {
     return `${this.config.PUBLIC_URL ?? ''}/docs/tiers`;
   }
+}
+
+/** Every seat of the organisation is taken; thrown by whatever would add a member. */
+export function seatLimit(seatsUsed: number, seatsLimit: number): DomainError {
+  return new DomainError('forbidden', `All ${seatsLimit} seats of the organization are in use.`, {
+    reason: 'seat_limit',
+    details: { seats_used: seatsUsed, seats_limit: seatsLimit },
+  });
 }

@@ -14,8 +14,9 @@ import {
 } from '#platform';
 import type { Account, User } from './account.js';
 import { slugFromEmail } from './account-slug.js';
-import { ACCOUNT_TIER_CHANGED, USER_CREATED } from './accounts.events.js';
+import { USER_CREATED } from './accounts.events.js';
 import { AccountsRepository } from './accounts.repository.js';
+import { EntitlementsService, type TierChange } from './entitlements/entitlements.service.js';
 
 export interface NewUser {
   readonly email: string;
@@ -33,6 +34,7 @@ export class UsersService {
     private readonly audit: Audit,
     private readonly clock: Clock,
     private readonly config: AppConfig,
+    private readonly entitlements: EntitlementsService,
   ) {}
 
   /**
@@ -67,17 +69,12 @@ export class UsersService {
   }
 
   /** Sets the tier of the user's personal account. Errors: `not_found`. */
-  async changeTier(caller: Principal, userId: string, tier: Tier): Promise<{ oldTier: Tier; newTier: Tier }> {
+  async changeTier(caller: Principal, userId: string, tier: Tier): Promise<TierChange> {
     return this.db.transaction(async () => {
       const user = await this.get(userId);
-      const oldTier = await this.accounts.changeTier(user.accountId, tier);
-      if (!oldTier) throw new DomainError('not_found', 'User not found');
       const subject = { accountId: user.accountId, kind: 'user', id: userId };
-      await this.events.record(ACCOUNT_TIER_CHANGED, subject, { old_tier: oldTier, new_tier: tier });
-      await this.audit.record(caller, 'tier_change', subject, { old_tier: oldTier, new_tier: tier });
-      // Cached principals and pinned sessions carry the tier; they must be read afresh.
-      await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [user.accountId]);
-      return { oldTier, newTier: tier };
+      const grant = { accountId: user.accountId, tier, source: 'admin', sourceRef: null, expiresAt: null } as const;
+      return this.entitlements.grant(caller, grant, subject);
     });
   }
 

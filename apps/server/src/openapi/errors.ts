@@ -1,4 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { FEATURE_EXTENSION } from '#accounts';
 import { API_FAILURES, type Dialect, dialectOfPath } from '#platform';
 
 type Schema = Record<string, unknown>;
@@ -8,6 +9,7 @@ interface Operation {
   parameters?: { readonly in: string }[];
   requestBody?: unknown;
   responses: Record<string, unknown>;
+  readonly [FEATURE_EXTENSION]?: string;
   [API_FAILURES]?: Readonly<Record<string, string>>;
 }
 
@@ -109,7 +111,7 @@ function errorsOf(path: string, operation: Operation, dialect: Dialect): Record<
   const statuses: [string, string, boolean][] = [
     [validation, 'The input breaks a rule; the field is named', hasInput],
     ['401', 'No credential, or one that is unknown, revoked or expired', !isOpen],
-    ['403', 'The credential lacks a scope', !isOpen],
+    ['403', forbidden(operation[FEATURE_EXTENSION]), !isOpen],
     ['404', 'Unknown, or of another account', path.includes('{')],
     ['409', 'The state does not allow it, or the same Idempotency-Key is in progress', operation.requestBody !== undefined],
     ['413', 'The body is larger than the route takes', operation.requestBody !== undefined],
@@ -119,6 +121,11 @@ function errorsOf(path: string, operation: Operation, dialect: Dialect): Record<
   return Object.fromEntries(
     statuses.filter(([, , applies]) => applies).map(([status, description]) => [status, response(description, status, dialect)]),
   );
+}
+
+function forbidden(feature: string | undefined): string {
+  if (feature === undefined) return 'The credential lacks a scope';
+  return `The credential lacks a scope, or the plan lacks ${feature} (upgrade_required)`;
 }
 
 function ownErrors(operation: Operation, dialect: Dialect): Record<string, unknown> {

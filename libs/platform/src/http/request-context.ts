@@ -11,6 +11,8 @@ export interface RequestContext {
   queries: number;
   /** Set while the request holds its Idempotency-Key. */
   claim?: IdempotencyClaim;
+  /** Asked by handlers that are gated once their body has been validated; refuses by throwing. */
+  beforeHandler?: () => Promise<void>;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
