@@ -14,11 +14,12 @@ export interface OrgRow {
 export async function seedOrg(server: TestServer, owner: TestAccount, tier = 'team'): Promise<OrgRow> {
   const id = `org_${randomBytes(8).toString('hex')}`;
   const org = { id, accountId: randomUUID(), slug: `org-${randomBytes(6).toString('hex')}` };
-  await sql(server, `insert into account (id, kind, slug, tier) values ($1, 'organisation', $2, $3)`, [
-    org.accountId,
-    org.slug,
-    tier,
-  ]);
+  await sql(
+    server,
+    `with claimed as (insert into account_slug (account_id, slug) values ($1, $2))
+     insert into account (id, kind, slug, tier) values ($1, 'organisation', $2, $3)`,
+    [org.accountId, org.slug, tier],
+  );
   await sql(server, 'insert into organisation (id, account_id, name, seats_limit) values ($1, $2, $3, 50)', [
     id,
     org.accountId,

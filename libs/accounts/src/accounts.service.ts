@@ -14,6 +14,7 @@ export class AccountsService {
     return account;
   }
 
+  /** By its present slug or a former one: addresses written down before a renaming keep working. */
   findBySlug(slug: string): Promise<Account | null> {
     return this.accounts.findAccountBySlug(slug);
   }

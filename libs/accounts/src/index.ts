@@ -1,3 +1,4 @@
+export * from './account-holdings.js';
 export * from './account.js';
 export * from './account-slug.js';
 export * from './accounts.events.js';
@@ -12,3 +13,5 @@ export * from './users.service.js';
 export * from './plan-gate.js';
 export * from './organisations/memberships.js';
 export * from './organisations/organisation.js';
+export * from './organisations/organisations.events.js';
+export * from './organisations/organisations.service.js';

@@ -27,3 +27,15 @@ export function toBase62(value: number, width: number): string {
   for (let rest = value; out.length < width; rest = Math.floor(rest / 62)) out = BASE62[rest % 62] + out;
   return out;
 }
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Whether the database takes `text` as a UUID; anything else must not reach it. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** A random wire id of the captured surface: `prefix` and 16 hexadecimal digits, e.g. `org_…`. */
+export function prefixedId(prefix: string): string {
+  return prefix + randomBytes(8).toString('hex');
+}

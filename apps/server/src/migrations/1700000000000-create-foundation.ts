@@ -8,7 +8,7 @@ export class CreateFoundation1700000000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`drop table if exists pinned_session_write, pinned_session, ref_sync, ref, repo, usage_daily,
-      rate_count, idempotency, audit, event, revocation, api_key, app_user, account cascade`);
+      rate_count, idempotency, audit, event, revocation, api_key, app_user, account_slug, account cascade`);
   }
 }
 
@@ -18,8 +18,18 @@ const ACCOUNTS = [
     kind text not null check (kind in ('personal', 'organisation')),
     slug text not null unique,
     tier text not null check (tier in ('free', 'starter', 'pro', 'team', 'enterprise')),
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    closed_at timestamptz
   )`,
+  // Every name an account has or had: a former one still leads to its account and never goes to another.
+  `create table account_slug (
+    slug text primary key,
+    account_id uuid not null references account (id),
+    claimed_at timestamptz not null default now(),
+    unique (account_id, slug)
+  )`,
+  `alter table account add constraint account_slug_claimed
+    foreign key (id, slug) references account_slug (account_id, slug)`,
   `create table app_user (
     id uuid primary key,
     account_id uuid not null unique references account (id),

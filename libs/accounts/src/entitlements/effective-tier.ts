@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel';
-import type { Principal, Tier } from '#platform';
+import { type Principal, type Tier, TIERS } from '#platform';
 import { PlanGate } from '../plan-gate.js';
 import { type Feature, hasFeature } from '../tiers.js';
 import { EntitlementsRepository } from './entitlements.repository.js';
@@ -23,6 +23,18 @@ export class EffectiveTier {
     if (isPlatformAdmin(caller)) return 'enterprise';
     const account = caller.orgId === null ? await this.entitlements.findHomeAccount(caller.userId) : caller.accountId;
     return this.entitlements.findTier(account ?? caller.accountId, this.clock.date());
+  }
+
+  /**
+   * The better of what the caller's plan is worth and the tier of an account of the caller's own, if it has the feature.
+   * Errors: `forbidden` with reason `upgrade_required`.
+   */
+  async assertBestHas(caller: Principal, ownAccountId: string, feature: Feature): Promise<Tier> {
+    const effective = await this.of(caller);
+    const own = await this.entitlements.findTier(ownAccountId, this.clock.date());
+    const best = TIERS.indexOf(own) > TIERS.indexOf(effective) ? own : effective;
+    if (!hasFeature(best, feature)) throw this.gate.upgradeRequired(feature, best);
+    return best;
   }
 
   /** Errors: `forbidden` with reason `upgrade_required`. */

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { DomainError } from '#kernel';
+import { DomainError, isUuid } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { MembershipEntity, OrganisationEntity } from './organisation.entity.js';
-import { isAtLeast, type Membership, type Organisation, type OrgRole } from './organisation.js';
+import { isAtLeast, isOrgId, type Membership, type Organisation, type OrgRole } from './organisation.js';
 
 /** Who belongs to which organisation, and with which role: look-ups, locks and the role check of every org route. */
 @Injectable()
@@ -26,7 +26,9 @@ export class Memberships {
     return org;
   }
 
-  find(orgId: string, userId: string): Promise<Membership | null> {
+  /** Ids of any shape may be asked for: what we cannot have issued is nobody's. */
+  async find(orgId: string, userId: string): Promise<Membership | null> {
+    if (!isOrgId(orgId) || !isUuid(userId)) return null;
     return this.db.repo(MembershipEntity).findOneBy({ orgId, userId });
   }
 
@@ -51,6 +53,12 @@ export class Memberships {
     return row ?? null;
   }
 
+  /** The organisation the credential acts for, if any, else the caller's home. */
+  async findHomeOf(caller: Principal): Promise<Membership | null> {
+    const acting = caller.orgId === null ? null : await this.find(caller.orgId, caller.userId);
+    return acting ?? this.findHome(caller.userId);
+  }
+
   /**
    * The caller's membership, if its role suffices. Errors: `not_found` (no such organisation, or the caller is not in
    * it: the two look alike), `forbidden` with reason `insufficient_role` (sessionfs-2.md §2.4).
@@ -64,14 +72,25 @@ export class Memberships {
 
   /** As assertRole for singular routes: without any organisation it is `forbidden` with `current_role: "none"`. */
   async assertHomeRole(caller: Principal, needed: OrgRole): Promise<Membership> {
-    const membership = await this.findHome(caller.userId);
+    const membership = await this.findHomeOf(caller);
     if (!membership) throw insufficientRole('none', needed);
     if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
     return membership;
   }
+
+  /**
+   * For whatever changes members, roles or what hangs on them: the organisation locked, and the caller's role as it is
+   * under that lock. Strangers are turned away before they can take it. Errors: as assertRole.
+   */
+  async lockWithRole(caller: Principal, orgId: string, needed: OrgRole): Promise<Organisation> {
+    await this.assertRole(caller, orgId, needed);
+    const org = await this.lockOrg(orgId);
+    await this.assertRole(caller, orgId, needed);
+    return org;
+  }
 }
 
-function orgNotFound(): DomainError {
+export function orgNotFound(): DomainError {
   return new DomainError('not_found', 'Organization not found');
 }
 
