@@ -1,0 +1,2 @@
+export * from './conversation/json.js';
+export * from './conversation/message.js';
