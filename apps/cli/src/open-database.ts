@@ -11,6 +11,8 @@ interface OpenOptions {
   readonly dataDir: string;
   /** Use the embedded database of a server that already runs, instead of failing because it does. */
   readonly joinRunning?: boolean;
+  /** Where notes for the operator go; stdout unless a command prints its result there. */
+  readonly report?: (line: string) => void;
   readonly onUnexpectedExit?: (reason: string) => void;
 }
 
@@ -23,7 +25,7 @@ export async function openDatabase(env: NodeJS.ProcessEnv, options: OpenOptions)
 
   const postgres = new EmbeddedPostgres({
     dataDir: options.dataDir,
-    report: (line) => console.log(line),
+    report: options.report ?? ((line) => console.log(line)),
     ...(options.onUnexpectedExit && { onUnexpectedExit: options.onUnexpectedExit }),
   });
   const { url } = await postgres.start();

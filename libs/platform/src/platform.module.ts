@@ -3,6 +3,9 @@ import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Clock, SystemClock } from '#kernel';
 import { AccessModule } from './access/access.module.js';
 import { Audit } from './audit/audit.js';
+import { AuditSealer } from './audit/audit-sealer.js';
+import { AuditSealsRepository } from './audit/audit-seals.repository.js';
+import { AuditSigningKey } from './audit/signing-key.js';
 import type { AppConfig } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -45,6 +48,9 @@ export class PlatformModule {
         { provide: Clock, useClass: SystemClock },
         Events,
         Audit,
+        AuditSealer,
+        AuditSealsRepository,
+        AuditSigningKey,
         RateBuckets,
         RateCountsRepository,
         RateLimits,

@@ -5,9 +5,15 @@ import { JOBS_SCHEMA } from '#platform';
 import { CreateFoundation1700000000000 } from './1700000000000-create-foundation.js';
 import { CreateOrganisations1700000001000 } from './1700000001000-create-organisations.js';
 import { CreateBilling1700000004000 } from './1700000004000-create-billing.js';
+import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
-export const MIGRATIONS = [CreateFoundation1700000000000, CreateOrganisations1700000001000, CreateBilling1700000004000];
+export const MIGRATIONS = [
+  CreateFoundation1700000000000,
+  CreateOrganisations1700000001000,
+  CreateBilling1700000004000,
+  SealAudit1700000005000,
+];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */
 const MIGRATION_LOCK = 7_264_001;
