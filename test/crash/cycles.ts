@@ -21,6 +21,7 @@ export interface Tally {
   acknowledged: number;
   verified: number;
   failures: number;
+  readonly retries: Journal['retries'];
   starts: number;
   startMilliseconds: number;
   /** Whether the server answers git clients; pushes are part of the work then. */
@@ -36,6 +37,7 @@ export function newTally(): Tally {
     acknowledged: 0,
     verified: 0,
     failures: 0,
+    retries: { replayed: 0, performed: 0, refused: 0 },
     starts: 0,
     startMilliseconds: 0,
     speaksGit: false,
@@ -95,6 +97,9 @@ export class World {
     if (code !== 0) this.tally.problems.push(`The clean stop exited with ${code}: ${server.output}`);
     this.tally.acknowledged += this.journal.acknowledged;
     this.tally.failures += this.journal.failures;
+    for (const [outcome, count] of Object.entries(this.journal.retries)) {
+      this.tally.retries[outcome as keyof Tally['retries']] += count;
+    }
     this.journal.close();
   }
 

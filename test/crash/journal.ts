@@ -13,6 +13,15 @@ export interface CommitNote {
   readBack: boolean;
 }
 
+/** A commit whose client never heard back: it asks again, word for word, once a server answers. */
+export interface UnansweredCommit {
+  readonly slug: string;
+  readonly branch: string;
+  readonly note: CommitNote;
+  readonly key: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
 /** A ref that is created, moved and deleted by one client. */
 export interface RefNote {
   value: string | null;
@@ -53,6 +62,9 @@ export class RepoNotes {
  */
 export class Journal {
   readonly repos = new Map<string, RepoNotes>();
+  unanswered: UnansweredCommit[] = [];
+  /** Retries that met their own first effect, that had the first one, and that a dead server's claim still refused. */
+  readonly retries = { replayed: 0, performed: 0, refused: 0 };
   acknowledged = 0;
   /** Requests that were answered with 5xx by a living server. */
   failures = 0;

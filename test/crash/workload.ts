@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, Client } from '../support/client.js';
-import { type CommitNote, type Journal, type RefNote, RepoNotes } from './journal.js';
+import { type CommitNote, type Journal, type RefNote, RepoNotes, type UnansweredCommit } from './journal.js';
 import type { Random } from './random.js';
 import { pushCommits } from './pushes.js';
 import { type Target, Unanswered } from './target.js';
@@ -31,6 +31,7 @@ export class Workload {
 
   /** Two repositories take the writes; others come and go. Rejects when the server answered what it never should. */
   async run(busy: RepoNotes, calm: RepoNotes): Promise<void> {
+    await this.repeatUnanswered();
     const writers = Array.from({ length: GROUP_WRITERS }, (_, index) =>
       this.repeat(() => this.commit(busy, 'main', index === 0 ? this.random.between(2, 30) : 1)),
     );
@@ -69,16 +70,62 @@ export class Workload {
     const note = this.newCommit(repo.line(branch), files);
     const parent = pinned ? repo.acknowledgedShas(branch).at(-1) : undefined;
     const number = this.journal.intend('commit', { slug: repo.slug, branch, id: note.id });
-    const { body } = await this.expect(
-      201,
-      this.client.post(`/v1/repos/${repo.slug}/commits`, {
-        branch,
-        message: note.id,
-        ...(parent !== undefined && { parent_sha: parent }),
-        changes: [...note.files].map(([path, content]) => ({ path, content })),
-      }),
-    );
-    note.sha = body.sha as string;
+    const body = {
+      branch,
+      message: note.id,
+      ...(parent !== undefined && { parent_sha: parent }),
+      changes: [...note.files].map(([path, content]) => ({ path, content })),
+    };
+    const request = { slug: repo.slug, branch, note, key: note.id, body };
+    try {
+      const answer = await this.expect(201, this.send(request));
+      this.commitIsDone(number, note, answer);
+    } catch (error) {
+      if (error instanceof Unanswered) this.journal.unanswered.push(request);
+      throw error;
+    }
+  }
+
+  /**
+   * Sends again, with their first Idempotency-Key, the commits that a dead server left unanswered. One that had its
+   * effect answers it again; one that had none is done now, unless the dead server's claim on the key still holds.
+   */
+  private async repeatUnanswered(): Promise<void> {
+    const requests = this.journal.unanswered;
+    this.journal.unanswered = [];
+    for (const request of requests) {
+      const repo = this.journal.repos.get(request.slug);
+      if (repo?.state === 'live') await this.repeatCommit(repo, request);
+    }
+  }
+
+  private async repeatCommit(repo: RepoNotes, request: UnansweredCommit): Promise<void> {
+    const { note, branch } = request;
+    const line = repo.line(branch);
+    const hadEffect = line.includes(note);
+    if (!hadEffect) line.push(note);
+    const number = this.journal.intend('repeat commit', { slug: repo.slug, branch, id: note.id, hadEffect });
+    const answer = await this.send(request).catch(() => null);
+    if (answer === null || answer.status >= 500) return;
+    const replayed = answer.headers.get('idempotency-replayed') === 'true';
+    if (!hadEffect && answer.status === 409) {
+      this.journal.retries.refused += 1;
+      line.splice(line.indexOf(note), 1);
+      return;
+    }
+    if (answer.status !== 201 || hadEffect !== replayed || (hadEffect && answer.body.sha !== note.sha)) {
+      throw new Error(`${note.id} ${hadEffect ? `is ${note.sha}` : 'had no effect'}; its retry got ${text(answer)}`);
+    }
+    this.journal.retries[replayed ? 'replayed' : 'performed'] += 1;
+    this.commitIsDone(number, note, answer);
+  }
+
+  private send({ slug, key, body }: UnansweredCommit): Promise<Answer> {
+    return this.client.post(`/v1/repos/${slug}/commits`, body, { 'idempotency-key': key });
+  }
+
+  private commitIsDone(number: number, note: CommitNote, answer: Answer): void {
+    note.sha = answer.body.sha as string;
     note.acknowledged = true;
     this.journal.acknowledge(number, { sha: note.sha });
   }
@@ -136,11 +183,10 @@ export class Workload {
       throw new Unanswered('no answer', { cause: error });
     });
     if (answer.status === status) return answer;
-    const text = `${answer.status} ${JSON.stringify(answer.body)}`;
-    this.journal.note({ unexpected: text });
-    if (answer.status < 500) throw new Error(`Expected ${status}, got ${text}`);
+    this.journal.note({ unexpected: text(answer) });
+    if (answer.status < 500) throw new Error(`Expected ${status}, got ${text(answer)}`);
     this.journal.failures += 1;
-    throw new Unanswered(text);
+    throw new Unanswered(text(answer));
   }
 
   private async repeat(work: () => Promise<void>): Promise<void> {
@@ -150,6 +196,10 @@ export class Workload {
       if (!(error instanceof Unanswered)) throw error;
     }
   }
+}
+
+function text(answer: Answer): string {
+  return `${answer.status} ${JSON.stringify(answer.body)}`;
 }
 
 /** Waits for all; then the first failure counts. */
