@@ -14,6 +14,8 @@ import { HealthModule } from './health/health.module.js';
 import { BodyReader } from './http/body-reader.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
 import { DialectFilter } from './http/dialect.filter.js';
+import { NameResolver } from './http/name-resolver.js';
+import { Outbound } from './http/outbound.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { RateBuckets } from './limits/rate-buckets.js';
@@ -59,13 +61,15 @@ export class PlatformModule {
         IdempotencyRepository,
         IdempotencySweeper,
         BodyReader,
+        NameResolver,
+        Outbound,
         Usage,
         { provide: APP_FILTER, useClass: DialectFilter },
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
-      exports: [Clock, Events, Audit, RateLimits, BodyReader, Idempotency, CallUsage, Usage],
+      exports: [Clock, Events, Audit, RateLimits, BodyReader, Idempotency, NameResolver, Outbound, CallUsage, Usage],
     };
   }
 }

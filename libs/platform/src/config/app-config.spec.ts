@@ -28,6 +28,7 @@ describe('the environment', () => {
       MAX_COMMIT_BODY: 26_214_400,
       MAX_PUSH_BYTES: 2_147_483_648,
       MAINTENANCE_PACKS: 100,
+      SSO_KEY_HOURS: 12,
       SIGNUP_LIMIT_PER_HOUR: expect.any(Number),
       AUTH_FAILURE_LIMIT_PER_MINUTE: expect.any(Number),
       LOG_LEVEL: 'info',
@@ -73,6 +74,9 @@ describe('the environment', () => {
     ['SIGNUP', 'maybe'],
     ['LOG_LEVEL', 'loud'],
     ['STORE_WORKERS', '0'],
+    ['OUTBOUND_ALLOW_PRIVATE', '10.0.0.0/33'],
+    ['DNS_SERVER', 'dns.example.com'],
+    ['SSO_KEY_HOURS', '0'],
   ])('is refused with %s=%s', (name, value) => {
     const problems = problemsOf({ DATABASE_URL, [name]: value });
     expect(problems).toHaveLength(1);

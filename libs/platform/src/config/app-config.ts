@@ -1,9 +1,24 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, IsUrl, Max, Min, validateSync } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+  ValidateIf,
+  validateSync,
+} from 'class-validator';
+import { IsHostList } from './is-host-list.js';
 
 export const TIERS = ['free', 'starter', 'pro', 'team', 'enterprise'] as const;
 export type Tier = (typeof TIERS)[number];
 
+const DNS_SERVER = /^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|[\da-fA-F:]+|\[[\da-fA-F:]+\](:\d{1,5})?)$/;
 const toInt = Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? Number(value) : value));
 const toBool = Transform(({ value }: { value: unknown }) =>
   value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value,
@@ -58,6 +73,21 @@ export class AppConfig {
   @toBool @IsBoolean() METRICS_PUBLIC = true;
   /** Seconds a draining server waits for requests in flight. */
   @toInt @IsNumber() @Min(0) SHUTDOWN_GRACE_SECONDS = 20;
+  /** Networks and hosts that outbound calls may reach although they are not public: an identity provider of one's own. */
+  @IsOptional() @IsHostList() OUTBOUND_ALLOW_PRIVATE?: string;
+  /** DNS server (`address` or `address:port`) to ask instead of the machine's resolver. */
+  @IsOptional()
+  @Matches(DNS_SERVER, { message: 'DNS_SERVER must be an IP address, with a port if need be' })
+  DNS_SERVER?: string;
+  /** OpenID Connect provider of the whole installation; with OIDC_CLIENT_ID. */
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  OIDC_ISSUER?: string;
+  @ValidateIf((config: AppConfig) => config.OIDC_ISSUER !== undefined) @IsString() OIDC_CLIENT_ID?: string;
+  /** Absent for a public client, which PKCE alone protects. */
+  @IsOptional() @IsString() OIDC_CLIENT_SECRET?: string;
+  /** How long a key lives that a single sign-on made. */
+  @toInt @IsInt() @Min(1) @Max(8_760) SSO_KEY_HOURS = 12;
   /** Crash tests only: `<fault point>[:<passage>]` at which the process kills itself. */
   @IsOptional() @IsString() FAULT_POINT?: string;
 
@@ -101,4 +131,9 @@ const OPTIONAL_SETTINGS = [
   'CORS_ORIGINS',
   'STORE_WORKERS',
   'FAULT_POINT',
+  'OUTBOUND_ALLOW_PRIVATE',
+  'DNS_SERVER',
+  'OIDC_ISSUER',
+  'OIDC_CLIENT_ID',
+  'OIDC_CLIENT_SECRET',
 ];
