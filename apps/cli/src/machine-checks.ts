@@ -2,7 +2,16 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { findRunningDatabase, locateBinaries, userNamespacesWork } from '#platform';
+import { createTransport } from 'nodemailer';
+import {
+  ConfigError,
+  describeMail,
+  findRunningDatabase,
+  loadConfig,
+  locateBinaries,
+  smtpOptions,
+  userNamespacesWork,
+} from '#platform';
 
 export interface CheckTarget {
   readonly env: NodeJS.ProcessEnv;
@@ -35,6 +44,7 @@ export const CHECKS: readonly MachineCheck[] = [
   { name: 'data folder', check: checkDataDir },
   { name: 'disk space', check: checkDisk },
   { name: 'database', check: checkDatabase },
+  { name: 'mail', check: checkMail },
 ];
 
 function checkNode(): Finding {
@@ -126,6 +136,29 @@ async function connects(url: string, fix: string): Promise<Finding> {
     return { state: 'missing', found: `not reachable: ${(error as Error).message}`, fix };
   } finally {
     await client.end();
+  }
+}
+
+/** Advice at most: the server runs without mail, and what it promised waits for the mail server. */
+async function checkMail({ env, dataDir }: CheckTarget): Promise<Finding> {
+  try {
+    const config = loadConfig({ DATABASE_URL: 'unused', ...env, DATA_DIR: dataDir });
+    const smtp = smtpOptions(config);
+    const found = describeMail(config);
+    if (!smtp) return { state: 'advice', found, fix: 'set SMTP_URL   (smtp://user:password@host:587)' };
+    return await greets(smtp, found);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { state: 'missing', found: error.problems.join('; '), fix: 'correct the settings named here' };
+  }
+}
+
+async function greets(smtp: NonNullable<ReturnType<typeof smtpOptions>>, found: string): Promise<Finding> {
+  try {
+    await createTransport({ ...smtp, connectionTimeout: CONNECT_MS, greetingTimeout: CONNECT_MS }).verify();
+    return { state: 'ok', found };
+  } catch (error) {
+    return { state: 'advice', found: `${found}: ${(error as Error).message}`, fix: 'check SMTP_* and the mail server' };
   }
 }
 

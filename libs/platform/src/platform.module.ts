@@ -18,6 +18,7 @@ import { NameResolver } from './http/name-resolver.js';
 import { Outbound } from './http/outbound.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { MailModule } from './mail/mail.module.js';
 import { RateBuckets } from './limits/rate-buckets.js';
 import { RateCountsRepository } from './limits/rate-counts.repository.js';
 import { RateLimits } from './limits/rate-limits.js';
@@ -44,6 +45,7 @@ export class PlatformModule {
         JobsModule.forRoot(),
         HealthModule,
         AccessModule,
+        MailModule,
       ],
       controllers: [V1UsageController],
       providers: [

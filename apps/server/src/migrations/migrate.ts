@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { JOBS_SCHEMA } from '#platform';
 import { CreateFoundation1700000000000 } from './1700000000000-create-foundation.js';
 import { CreateOrganisations1700000001000 } from './1700000001000-create-organisations.js';
+import { CreateMailOutbox1700000002000 } from './1700000002000-create-mail-outbox.js';
 import { CreateBilling1700000004000 } from './1700000004000-create-billing.js';
 import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 
@@ -11,6 +12,7 @@ import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 export const MIGRATIONS = [
   CreateFoundation1700000000000,
   CreateOrganisations1700000001000,
+  CreateMailOutbox1700000002000,
   CreateBilling1700000004000,
   SealAudit1700000005000,
 ];

@@ -77,10 +77,39 @@ describe('the environment', () => {
     ['OUTBOUND_ALLOW_PRIVATE', '10.0.0.0/33'],
     ['DNS_SERVER', 'dns.example.com'],
     ['SSO_KEY_HOURS', '0'],
+    ['SMTP_URL', 'mail.example.org'],
+    ['SMTP_URL', 'http://mail.example.org'],
+    ['SMTP_URL', 'smtp://mail.example.org/?tls=no'],
+    ['SMTP_URL', 'smtp://mail.example.org:port'],
+    ['SMTP_URL', 'smtp://me:50%@mail.example.org'],
+    ['SMTP_PORT', '0'],
+    ['SMTP_SECURE', 'yes'],
+    ['MAIL_FROM', 'Roundhouse'],
+    ['MAIL_FROM', 'a@example.org, b@example.org'],
+    ['MAIL_FROM', 'A\r\nBcc: x <a@example.org>'],
   ])('is refused with %s=%s', (name, value) => {
     const problems = problemsOf({ DATABASE_URL, [name]: value });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(name);
+  });
+});
+
+describe('a setting that holds a password', () => {
+  it('is named without its value when it cannot be used', () => {
+    const [problem] = problemsOf({ DATABASE_URL, SMTP_URL: 'smtp://me:hush@' });
+    expect(problem).toContain('SMTP_URL');
+    expect(problem).not.toContain('hush');
+  });
+});
+
+describe('the base of links', () => {
+  it.each([
+    [{}, 'http://127.0.0.1:8080'],
+    [{ HOST: '0.0.0.0', PORT: '80' }, 'http://localhost:80'],
+    [{ HOST: '::1' }, 'http://[::1]:8080'],
+    [{ PUBLIC_URL: 'https://code.example.org/base//' }, 'https://code.example.org/base'],
+  ])('with %j is %s', (env, expected) => {
+    expect(load(env).publicUrl).toBe(expected);
   });
 });
 

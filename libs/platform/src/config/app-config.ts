@@ -11,6 +11,7 @@ import {
   Max,
   Min,
   ValidateIf,
+  type ValidationError,
   validateSync,
 } from 'class-validator';
 import { IsHostList } from './is-host-list.js';
@@ -88,6 +89,25 @@ export class AppConfig {
   @IsOptional() @IsString() OIDC_CLIENT_SECRET?: string;
   /** How long a key lives that a single sign-on made. */
   @toInt @IsInt() @Min(1) @Max(8_760) SSO_KEY_HOURS = 12;
+  /** Mail server with user and password, smtps:// for TLS from the start; wins over the other SMTP_* settings. */
+  @IsOptional()
+  @Matches(/^smtps?:\/\/(?:(?:%[\da-f]{2}|[^\s/?#@%])+@)?(?:\[[\da-f:.]+\]|[^\s/?#@:[\]]+)(?::\d{1,5})?\/?$/i, {
+    message: 'SMTP_URL must look like smtp://user:password@host:587',
+  })
+  SMTP_URL?: string;
+  /** Mail server; without one, mail is written to DATA_DIR/mail. */
+  @IsOptional() @Matches(/^[^\s/@]+$/) SMTP_HOST?: string;
+  /** Port of the mail server; 587, or 465 with SMTP_SECURE=tls, when unset. */
+  @IsOptional() @toInt @IsInt() @Min(1) @Max(65_535) SMTP_PORT?: number;
+  /** User name at the mail server; no authentication when unset. */
+  @IsOptional() @IsString() SMTP_USER?: string;
+  @IsOptional() @IsString() SMTP_PASSWORD?: string;
+  /** TLS from the start, STARTTLS demanded, or STARTTLS when offered. */
+  @IsOptional() @IsIn(['tls', 'starttls', 'optional']) SMTP_SECURE?: 'tls' | 'starttls' | 'optional';
+  /** Sender of all mail; Roundhouse <noreply@host of PUBLIC_URL> when unset. */
+  @IsOptional()
+  @Matches(/^(?:[^<>@\p{Cc}]+ )?<?[^\s<>@]+@[^\s<>@]+>?$/u, { message: 'MAIL_FROM must look like Name <user@host>' })
+  MAIL_FROM?: string;
   /** Crash tests only: `<fault point>[:<passage>]` at which the process kills itself. */
   @IsOptional() @IsString() FAULT_POINT?: string;
 
@@ -97,6 +117,16 @@ export class AppConfig {
 
   get signup(): 'open' | 'invite' | 'closed' {
     return this.SIGNUP ?? (this.isLoopback ? 'open' : 'invite');
+  }
+
+  /**
+   * Base of links in what outlives a request, without a trailing slash. Never the Host header of some request, which
+   * its sender chooses.
+   */
+  get publicUrl(): string {
+    if (this.PUBLIC_URL) return this.PUBLIC_URL.replace(/\/+$/, '');
+    const host = ['0.0.0.0', '::'].includes(this.HOST) ? 'localhost' : this.HOST;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${this.PORT}`;
   }
 }
 
@@ -116,10 +146,17 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): A
   );
   const config = plainToInstance(AppConfig, given, { exposeDefaultValues: true });
   const problems = validateSync(config, { stopAtFirstError: true }).flatMap((error) =>
-    Object.values(error.constraints ?? {}).map((text) => `${text} (now: ${JSON.stringify(error.value)})`),
+    Object.values(error.constraints ?? {}).map((text) => text + shownValue(error)),
   );
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** Settings that hold a password: a problem names them without their value. */
+const SECRET_SETTINGS = new Set(['DATABASE_URL', 'REDIS_URL', 'SMTP_URL', 'SMTP_PASSWORD', 'OIDC_CLIENT_SECRET']);
+
+function shownValue({ property, value }: ValidationError): string {
+  return SECRET_SETTINGS.has(property) && value !== undefined ? '' : ` (now: ${JSON.stringify(value)})`;
 }
 
 const OPTIONAL_SETTINGS = [
@@ -130,6 +167,13 @@ const OPTIONAL_SETTINGS = [
   'TRUST_PROXY',
   'CORS_ORIGINS',
   'STORE_WORKERS',
+  'SMTP_URL',
+  'SMTP_HOST',
+  'SMTP_PORT',
+  'SMTP_USER',
+  'SMTP_PASSWORD',
+  'SMTP_SECURE',
+  'MAIL_FROM',
   'FAULT_POINT',
   'OUTBOUND_ALLOW_PRIVATE',
   'DNS_SERVER',

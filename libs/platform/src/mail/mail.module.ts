@@ -1,0 +1,20 @@
+import { Global, Module } from '@nestjs/common';
+import { AppConfig } from '../config/app-config.js';
+import { Mail } from './mail.js';
+import { MailGauges } from './mail-gauges.js';
+import { MailOutboxRepository } from './mail-outbox.repository.js';
+import { MailSender } from './mail-sender.js';
+import { MailTransport, mailTransport } from './mail-transport.js';
+
+@Global()
+@Module({
+  providers: [
+    Mail,
+    MailGauges,
+    MailOutboxRepository,
+    MailSender,
+    { provide: MailTransport, inject: [AppConfig], useFactory: mailTransport },
+  ],
+  exports: [Mail],
+})
+export class MailModule {}

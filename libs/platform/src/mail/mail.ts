@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { DomainError } from '#kernel';
+import { Database } from '../database/database.js';
+import { type MailDelivery, MailOutboxRepository } from './mail-outbox.repository.js';
+import { MailSender } from './mail-sender.js';
+import { MailTransport } from './mail-transport.js';
+import type { MailFacts, MailTemplate } from './templates/templates.js';
+
+const MAX_ADDRESS = 254;
+const ONE_ADDRESS = /^[^\p{Cc}\s<>,;:()[\]\\"@]+@[^\p{Cc}\s<>,;:()[\]\\"@]+$/u;
+
+/** The way to send mail. Nothing waits for a mail server, and nothing is sent for what was rolled back. */
+@Injectable()
+export class Mail {
+  constructor(
+    private readonly db: Database,
+    private readonly outbox: MailOutboxRepository,
+    private readonly sender: MailSender,
+    private readonly transport: MailTransport,
+  ) {}
+
+  /** False when mail is only written to DATA_DIR/mail, so that no address can be shown to be anybody's. */
+  get reachesPeople(): boolean {
+    return this.transport.kind === 'smtp';
+  }
+
+  /**
+   * Promises a mail as part of the open transaction and answers its id: delivered after the commit, at least once,
+   * tried for a day. Facts are stored until then and no longer. Errors: `invalid_input` for what is not one address.
+   */
+  async send<Name extends MailTemplate>(template: Name, to: string, facts: MailFacts[Name]): Promise<string> {
+    if (to.length > MAX_ADDRESS || !ONE_ADDRESS.test(to)) {
+      throw new DomainError('invalid_input', 'email must be a valid address', { field: 'email' });
+    }
+    const id = randomUUID();
+    await this.db.transaction(async (tx) => {
+      await this.outbox.insert(id, to, template, facts);
+      tx.afterCommit(() => this.sender.wake());
+    });
+    return id;
+  }
+
+  /** What became of a mail; null once it is forgotten, a month after it was settled. */
+  findDelivery(id: string): Promise<MailDelivery | null> {
+    return this.outbox.find(id);
+  }
+
+  /** Refuses another mail of this kind to one address within the hour. Errors: `rate_limited` with Retry-After. */
+  async assertNotFlooding(template: MailTemplate, to: string, perHour: number): Promise<void> {
+    const { count, seconds } = await this.outbox.recent(template, to);
+    if (count < perHour) return;
+    throw new DomainError('rate_limited', 'Too many e-mails to this address. Try again later.', {
+      headers: { 'Retry-After': String(Math.max(1, seconds)) },
+    });
+  }
+}
