@@ -21,6 +21,8 @@ export const FAULT_POINTS = [
   'push.after-transaction',
   'maintenance.before-repack',
   'maintenance.after-repack',
+  'blob.row-written',
+  'blob.renamed',
 ] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];

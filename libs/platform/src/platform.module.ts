@@ -7,6 +7,7 @@ import { AuditSealer } from './audit/audit-sealer.js';
 import { AuditSealsRepository } from './audit/audit-seals.repository.js';
 import { AuditSigningKey } from './audit/signing-key.js';
 import type { AppConfig } from './config/app-config.js';
+import { BlobsModule } from './blobs/blobs.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { Events } from './events/events.js';
@@ -44,6 +45,7 @@ export class PlatformModule {
         TelemetryModule.forRoot(),
         JobsModule.forRoot(),
         HealthModule,
+        BlobsModule,
         AccessModule,
         MailModule,
       ],

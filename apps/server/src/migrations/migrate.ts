@@ -7,6 +7,7 @@ import { CreateOrganisations1700000001000 } from './1700000001000-create-organis
 import { CreateMailOutbox1700000002000 } from './1700000002000-create-mail-outbox.js';
 import { CreateBilling1700000004000 } from './1700000004000-create-billing.js';
 import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
+import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -15,6 +16,7 @@ export const MIGRATIONS = [
   CreateMailOutbox1700000002000,
   CreateBilling1700000004000,
   SealAudit1700000005000,
+  CreateBlobs1700000010000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */
