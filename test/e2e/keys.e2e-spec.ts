@@ -3,6 +3,8 @@ import { generateKey } from '../../libs/auth/src/keys/key-format.js';
 import { KeysRepository } from '../../libs/auth/src/keys/keys.repository.js';
 import { Clock } from '../../libs/kernel/src/index.js';
 import { type Answer, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
+import { actingFor, seedOrg } from '../support/org-rows.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -251,5 +253,119 @@ describe('credentials', () => {
     const [ada, bob] = [await signUp(server), await signUp(server)];
     expect((await ada.get('/v1/repos', { 'x-account': ada.slug })).status).toBe(200);
     expect((await ada.get('/v1/repos', { 'x-account': bob.slug })).status).toBe(403);
+  });
+});
+
+describe('personal keys', () => {
+  const path = '/api/v1/auth/me/api-keys';
+  let ada: TestAccount;
+
+  beforeEach(async () => {
+    ada = await signUp(server);
+  });
+
+  it('are made with a name, shown once, and listed with the revoked ones, newest first', async () => {
+    const made = await ada.post(path, { name: '  laptop ', expires_in_days: 30 });
+    expect(made.status).toBe(201);
+    expect(made.body).toMatchObject({ name: 'laptop', is_active: true, last_used_at: null, last_used_ip: null });
+    expect(made.body.key_prefix).toBe(made.body.key.slice(0, 12));
+    expect((await new Client(server.url, made.body.key).get('/api/v1/auth/me')).status).toBe(200);
+    expect((await ada.delete(`${path}/${made.body.id}`, { reason: 'lost' })).status).toBe(204);
+    const { body } = await ada.get(path);
+    expect(body).toMatchObject([
+      { id: made.body.id, is_active: false, revoked_at: expect.any(String), revoke_reason: 'lost' },
+      { id: ada.keyId, name: 'default', is_active: true, revoked_at: null, revoke_reason: null },
+    ]);
+    expect(JSON.stringify(body)).not.toContain(made.body.key);
+  });
+
+  it('are revoked once: repeating it changes nothing', async () => {
+    const made = await ada.post(path, { name: 'twice' });
+    for (const reason of ['first', 'second']) {
+      expect((await ada.delete(`${path}/${made.body.id}`, { reason })).status).toBe(204);
+    }
+    expect((await ada.get(path)).body[0].revoke_reason).toBe('first');
+    expect(await new Client(server.url, made.body.key).get('/api/v1/auth/me')).toMatchObject({
+      status: 401,
+      body: { error: { details: { error: 'api_key_revoked' } } },
+    });
+  });
+
+  it.each([
+    [undefined],
+    [{}],
+    [{ reason: '' }],
+    [{ reason: ' ' }],
+    [{ reason: 7 }],
+    [{ reason: 'x'.repeat(501) }],
+    [{ reason: 'a\0' }],
+  ])('are not revoked with %j', async (body) => {
+    const answer = await ada.delete(`${path}/${ada.keyId}`, body as never);
+    expect(answer).toMatchObject({ status: 422, body: { detail: [{ loc: ['body', 'reason'] }] } });
+    expect((await ada.get(path)).status).toBe(200);
+  });
+
+  it.each([
+    ['no name', {}],
+    ['a blank name', { name: '  ' }],
+    ['a name that is no text', { name: ['x'] }],
+    ['an over-long name', { name: 'x'.repeat(256) }],
+    ['a name with NUL', { name: 'a\0b' }],
+    ['no days', { name: 'x', expires_in_days: 0 }],
+    ['too many days', { name: 'x', expires_in_days: 731 }],
+  ])('are not made with %s', async (_, body) => {
+    expect((await ada.post(path, body as never)).status).toBe(422);
+  });
+
+  it('of others, and unknown ones, are not found', async () => {
+    const bob = await signUp(server);
+    for (const id of [bob.keyId, '00000000-0000-4000-8000-000000000000', 'nonsense']) {
+      expect(await ada.delete(`${path}/${id}`, { reason: 'mine' })).toMatchObject({
+        status: 404,
+        body: { error: { message: 'Key not found' } },
+      });
+    }
+  });
+
+  it('say when and from where they were used', async () => {
+    const made = await ada.post(path, { name: 'used' });
+    await new Client(server.url, made.body.key).get('/api/v1/auth/me');
+    const used = await eventually(async () => {
+      const [key] = (await ada.get(path)).body as [{ last_used_at: string | null; last_used_ip: string }];
+      return key.last_used_at === null ? null : key;
+    });
+    expect(used.last_used_ip).toMatch(/127\.0\.0\.1$/);
+  });
+});
+
+describe('the default organisation', () => {
+  const put = (user: TestAccount, orgId: unknown): Promise<Answer> =>
+    user.put('/api/v1/auth/me/default-org', { org_id: orgId as string });
+
+  it('is chosen among the caller’s own, shown in me, and given up', async () => {
+    const ada = await signUp(server);
+    const [first, second] = [await seedOrg(server, ada), await seedOrg(server, ada)];
+    const me = async (): Promise<Answer['body']> => (await ada.get('/api/v1/auth/me')).body;
+    expect(await me()).toMatchObject({ org_id: first.id, org_role: 'owner', default_org_id: null });
+    expect(await put(ada, second.id)).toMatchObject({ status: 200, body: { default_org_id: second.id } });
+    expect(await me()).toMatchObject({
+      ...{ org_id: second.id, org_name: `Org ${second.slug}`, org_role: 'owner', default_org_id: second.id },
+      ...{ tier: 'enterprise', effective_tier: 'team', account_slug: ada.slug },
+    });
+    expect((await actingFor(ada, first).get('/api/v1/auth/me')).body).toMatchObject({ org_id: first.id });
+    expect(await put(ada, null)).toMatchObject({ status: 200, body: { default_org_id: null } });
+    expect(await me()).toMatchObject({ org_id: first.id, default_org_id: null });
+  });
+
+  it('is never one the caller is not in', async () => {
+    const [ada, bob] = [await signUp(server), await signUp(server)];
+    const foreign = await seedOrg(server, bob);
+    for (const id of [foreign.id, 'org_0123456789abcdef', 'nonsense', '', 'a\0b', 'x'.repeat(10_000)]) {
+      expect(await put(ada, id)).toMatchObject({
+        status: 403,
+        body: { error: { message: 'You are not a member of that org' } },
+      });
+    }
+    for (const id of [7, undefined, ['x']]) expect((await put(ada, id)).status).toBe(422);
   });
 });

@@ -71,8 +71,8 @@ describe('a pinned session on two nodes', () => {
     const key = await mintKey(alice);
     const [{ key_id: keyId }] = (await alice.get('/api/v1/auth/keys')).body as [{ key_id: string }];
     const sessionId = await openOnBoth(key);
-    await sql(a, `update api_key set revoked_at = now(), revoke_reason = 'rotated' where id = $1`, [keyId]);
-    await sql(a, `insert into revocation (kind, subject_id) values ('key', $1)`, [keyId]);
+    const rotated = await alice.post(`/api/v1/auth/keys/${keyId}/rotate`, { grace_seconds: 0 });
+    expect(rotated.status).toBe(200);
     await oneSecond();
     expect((await key.get('/v1/repos')).status).toBe(401);
     expect(await uses(a, sessionId)).toBe(200);

@@ -12,6 +12,7 @@ import { EntitlementsRepository } from './entitlements/entitlements.repository.j
 import { FeatureInterceptor } from './features.js';
 import { ApiAdminUsersController } from './http/api-admin-users.controller.js';
 import { ApiOrganisationsController } from './http/api-organisations.controller.js';
+import { HomeOrgs } from './organisations/home-org.js';
 import { Memberships } from './organisations/memberships.js';
 import { MembershipEntity, OrganisationEntity } from './organisations/organisation.entity.js';
 import { OrganisationsRepository } from './organisations/organisations.repository.js';
@@ -31,6 +32,7 @@ import { UsersService } from './users.service.js';
     EffectiveTier,
     EntitlementsService,
     EntitlementsRepository,
+    HomeOrgs,
     Memberships,
     OrganisationsRepository,
     OrganisationsService,
@@ -44,6 +46,7 @@ import { UsersService } from './users.service.js';
     AccountsService,
     EffectiveTier,
     EntitlementsService,
+    HomeOrgs,
     Memberships,
     OrganisationsService,
     PlanGate,

@@ -11,6 +11,7 @@ export * from './features.js';
 export * from './tiers.js';
 export * from './users.service.js';
 export * from './plan-gate.js';
+export * from './organisations/home-org.js';
 export * from './organisations/memberships.js';
 export * from './organisations/organisation.js';
 export * from './organisations/organisations.events.js';

@@ -4,14 +4,17 @@ import { AccountsModule } from '#accounts';
 import { Authenticator, SessionWrites } from '#platform';
 import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
+import { ApiKeysController } from './http/api-keys.controller.js';
 import { V1SessionController } from './http/v1-session.controller.js';
 import { KeyAuthenticator } from './key-authenticator.js';
 import { ActedForAccounts } from './keys/acted-for.js';
 import { KeyEntity } from './keys/key.entity.js';
+import { KeyLedger } from './keys/key-ledger.js';
 import { KeyPassport } from './keys/key-passport.js';
 import { KeysRepository } from './keys/keys.repository.js';
 import { KeysService } from './keys/keys.service.js';
 import { KeyUses } from './keys/key-uses.js';
+import { LateKeyUses } from './keys/late-key-uses.js';
 import { Pepper } from './keys/pepper.js';
 import { Principals } from './keys/principals.js';
 import { Revocations } from './keys/revocations.js';
@@ -22,25 +25,29 @@ import { SessionActivity } from './pinned-sessions/session-activity.js';
 import { SessionLifecycle } from './pinned-sessions/session-lifecycle.js';
 import { SessionUpkeep } from './pinned-sessions/session-upkeep.js';
 import { TrackedWrites } from './pinned-sessions/tracked-writes.js';
+import { ProfileService } from './profile.service.js';
 import { SignupService } from './signup.service.js';
 
 /** Keys and pinned sessions, and who they stand for. Global, because the platform's guard needs the Authenticator everywhere. */
 @Global()
 @Module({
   imports: [AccountsModule, TypeOrmModule.forFeature([KeyEntity])],
-  controllers: [ApiAuthController, V1SessionController],
+  controllers: [ApiAuthController, ApiKeysController, V1SessionController],
   providers: [
     ActedForAccounts,
     FirstAdmin,
+    KeyLedger,
     KeyPassport,
     KeysRepository,
     KeysService,
     KeyUses,
+    LateKeyUses,
     LiveSessions,
     Pepper,
     PinnedSessionsRepository,
     PinnedSessionsService,
     Principals,
+    ProfileService,
     Revocations,
     SessionActivity,
     SessionLifecycle,

@@ -5,6 +5,7 @@ import { JOBS_SCHEMA } from '#platform';
 import { CreateFoundation1700000000000 } from './1700000000000-create-foundation.js';
 import { CreateOrganisations1700000001000 } from './1700000001000-create-organisations.js';
 import { CreateMailOutbox1700000002000 } from './1700000002000-create-mail-outbox.js';
+import { ExtendKeys1700000003000 } from './1700000003000-extend-keys.js';
 import { CreateBilling1700000004000 } from './1700000004000-create-billing.js';
 import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
@@ -14,6 +15,7 @@ export const MIGRATIONS = [
   CreateFoundation1700000000000,
   CreateOrganisations1700000001000,
   CreateMailOutbox1700000002000,
+  ExtendKeys1700000003000,
   CreateBilling1700000004000,
   SealAudit1700000005000,
   CreateBlobs1700000010000,

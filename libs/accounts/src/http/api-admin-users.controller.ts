@@ -1,7 +1,7 @@
 import { Body, Controller, Param, Put } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsString } from 'class-validator';
-import { DomainError } from '#kernel';
+import { DomainError, isUuid } from '#kernel';
 import { Caller, type Principal, RequireAdmin, type Tier, TIERS } from '#platform';
 import { UsersService } from '../users.service.js';
 
@@ -14,8 +14,6 @@ export class ApiTierChange {
   @ApiProperty({ enum: TIERS }) old_tier!: string;
   @ApiProperty({ enum: TIERS }) new_tier!: string;
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 @ApiTags('Administration')
 @Controller('api/v1/admin/users')
@@ -32,7 +30,7 @@ export class ApiAdminUsersController {
     @Param('id') id: string,
     @Body() body: ApiChangeTierBody,
   ): Promise<ApiTierChange> {
-    if (!UUID.test(id)) throw new DomainError('not_found', 'User not found');
+    if (!isUuid(id)) throw new DomainError('not_found', 'User not found');
     if (!TIERS.includes(body.tier))
       throw new DomainError('bad_request', `Invalid tier. Use one of: ${TIERS.join(', ')}`, { field: 'tier' });
     const { oldTier, newTier } = await this.users.changeTier(caller, id, body.tier);

@@ -1,20 +1,19 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Post, Put, Req } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { AccountsService, UsersService } from '#accounts';
-import { Caller, HoldsSecret, type Principal, Public, RateLimits, UserOnly, VERSION } from '#platform';
-import { KeysService } from '../keys/keys.service.js';
+import { HomeOrgs } from '#accounts';
+import { Caller, type Principal, Public, RateLimits, UserOnly } from '#platform';
+import { ProfileService } from '../profile.service.js';
 import { SignupService } from '../signup.service.js';
-import { ApiCreateKeyBody, ApiKey, ApiMe, ApiMintedKey, ApiSignedUp, ApiSignupBody } from './api-auth.dto.js';
+import { ApiDefaultOrg, ApiDefaultOrgBody, ApiMe, ApiSignedUp, ApiSignupBody } from './api-auth.dto.js';
 
 @ApiTags('Authentication')
 @Controller('api/v1')
 export class ApiAuthController {
   constructor(
     private readonly signups: SignupService,
-    private readonly users: UsersService,
-    private readonly accounts: AccountsService,
-    private readonly keys: KeysService,
+    private readonly profiles: ProfileService,
+    private readonly homes: HomeOrgs,
     private readonly limits: RateLimits,
   ) {}
 
@@ -35,36 +34,16 @@ export class ApiAuthController {
   @ApiOperation({ operationId: 'getMe', summary: 'Who am I' })
   @ApiOkResponse({ type: ApiMe })
   async me(@Caller() caller: Principal): Promise<ApiMe> {
-    const user = await this.users.get(caller.userId);
-    return ApiMe.from(user, await this.accounts.get(caller.accountId), VERSION);
+    return ApiMe.from(caller, await this.profiles.of(caller));
   }
 
-  /** A further key. `scopes: []` makes a key that can do nothing. */
-  @Post('auth/keys')
+  /** Which organization the routes without one in their path mean; the one joined first when there is no default. */
+  @Put('auth/me/default-org')
   @UserOnly()
-  @HoldsSecret()
-  @ApiOperation({ operationId: 'createKey', summary: 'Create a key' })
-  @ApiCreatedResponse({ type: ApiMintedKey })
-  async createKey(@Caller() caller: Principal, @Body() body: ApiCreateKeyBody): Promise<ApiMintedKey> {
-    return ApiMintedKey.fromMinted(await this.keys.create(caller, ApiCreateKeyBody.toNewKey(body)));
-  }
-
-  /** The caller's live keys, newest first; never the raw values. */
-  @Get('auth/keys')
-  @UserOnly()
-  @ApiOperation({ operationId: 'listKeys', summary: 'List my keys' })
-  @ApiOkResponse({ type: [ApiKey] })
-  async listKeys(@Caller() caller: Principal): Promise<ApiKey[]> {
-    return (await this.keys.list(caller)).map((key) => ApiKey.from(key));
-  }
-
-  /** Ends a key of the caller on every node within a second. */
-  @Delete('auth/keys/:key_id')
-  @UserOnly()
-  @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteKey', summary: 'Revoke a key' })
-  @ApiNoContentResponse()
-  async deleteKey(@Caller() caller: Principal, @Param('key_id') keyId: string): Promise<void> {
-    await this.keys.revoke(caller, keyId);
+  @ApiOperation({ operationId: 'setDefaultOrg', summary: 'Choose my default organization' })
+  @ApiOkResponse({ type: ApiDefaultOrg })
+  async setDefaultOrg(@Caller() caller: Principal, @Body() body: ApiDefaultOrgBody): Promise<ApiDefaultOrg> {
+    await this.homes.setDefault(caller, body.org_id);
+    return { default_org_id: body.org_id };
   }
 }

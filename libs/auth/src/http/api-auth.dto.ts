@@ -1,23 +1,10 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import {
-  IsArray,
-  IsDateString,
-  IsEmail,
-  IsInt,
-  IsOptional,
-  IsString,
-  Matches,
-  Max,
-  MaxLength,
-  Min,
-} from 'class-validator';
-import type { Account, User } from '#accounts';
-import { SCOPES, TIERS } from '#platform';
-import type { Key, MintedKey } from '../keys/key.js';
-import type { NewKey } from '../keys/keys.service.js';
-
-const NO_NUL = /^[^\0]*$/;
+import { IsEmail, IsString, MaxLength, ValidateIf } from 'class-validator';
+import type { User } from '#accounts';
+import { type Principal, TIERS, VERSION } from '#platform';
+import type { MintedKey } from '../keys/key.js';
+import type { Profile } from '../profile.service.js';
 
 export class ApiSignupBody {
   @ApiProperty({ format: 'email', maxLength: 254 })
@@ -65,110 +52,36 @@ export class ApiMe {
   @ApiProperty({ nullable: true, type: String }) last_sync_at!: string | null;
   @ApiProperty() latest_version!: string;
 
-  static from(user: User, account: Account, version: string): ApiMe {
+  static from(caller: Principal, { user, tier, effectiveTier, home, defaultOrgId }: Profile): ApiMe {
     return {
       user_id: user.id,
       email: user.email,
       display_name: user.displayName,
       email_verified: user.emailVerified,
-      tier: account.tier,
-      effective_tier: account.tier,
-      account_slug: account.slug,
-      org_id: null,
-      org_name: null,
-      org_role: null,
-      default_org_id: null,
+      tier,
+      effective_tier: effectiveTier,
+      account_slug: caller.accountSlug,
+      org_id: home?.orgId ?? null,
+      org_name: home?.name ?? null,
+      org_role: home?.role ?? null,
+      default_org_id: defaultOrgId,
       created_at: user.createdAt.toISOString(),
       last_client_version: null,
       last_client_platform: null,
       last_client_device: null,
       last_sync_at: null,
-      latest_version: version,
+      latest_version: VERSION,
     };
   }
 }
 
-export class ApiCreateKeyBody {
-  @ApiPropertyOptional({ nullable: true, type: String, maxLength: 255 })
-  @IsOptional()
-  @Matches(NO_NUL, { message: 'name must not contain NUL' })
-  @MaxLength(255)
+export class ApiDefaultOrgBody {
+  @ApiProperty({ nullable: true, type: String, description: 'An organization of the caller; null for none' })
+  @ValidateIf((body: ApiDefaultOrgBody) => body.org_id !== null)
   @IsString()
-  name?: string | null;
-
-  @ApiPropertyOptional({
-    type: [String],
-    enum: ['*', ...Object.keys(SCOPES)],
-    isArray: true,
-    description: 'What the key may do; everything when absent, nothing when empty',
-  })
-  @IsOptional()
-  @IsString({ each: true })
-  @IsArray()
-  scopes?: string[];
-
-  @ApiPropertyOptional({ nullable: true, type: Number, minimum: 1, maximum: 730 })
-  @IsOptional()
-  @Max(730)
-  @Min(1)
-  @IsInt()
-  expires_in_days?: number | null;
-
-  @ApiPropertyOptional({ nullable: true, type: String, format: 'date-time' })
-  @IsOptional()
-  @IsDateString()
-  expires_at?: string | null;
-
-  @ApiPropertyOptional({
-    nullable: true,
-    type: String,
-    maxLength: 100,
-    description: 'Slug of the only account the key may act for; absent: the account of the calling key',
-  })
-  @IsOptional()
-  @Matches(NO_NUL, { message: 'account must not contain NUL' })
-  @MaxLength(100)
-  @IsString()
-  account?: string | null;
-
-  /** `expires_at` wins over `expires_in_days`. */
-  static toNewKey(body: ApiCreateKeyBody): NewKey {
-    const inDays = body.expires_in_days ? new Date(Date.now() + body.expires_in_days * 86_400_000) : null;
-    return {
-      name: body.name ?? null,
-      ...(body.scopes && { scopes: body.scopes }),
-      account: body.account ?? null,
-      expiresAt: body.expires_at ? new Date(body.expires_at) : inDays,
-    };
-  }
+  org_id!: string | null;
 }
 
-export class ApiKey {
-  @ApiProperty({ format: 'uuid' }) key_id!: string;
-  @ApiProperty({ nullable: true, type: String }) name!: string | null;
-  @ApiProperty({ description: 'The first 12 characters' }) key_prefix!: string;
-  @ApiProperty({ type: [String] }) scopes!: string[];
-  @ApiProperty({ format: 'date-time' }) created_at!: string;
-  @ApiProperty({ format: 'date-time', nullable: true, type: String }) expires_at!: string | null;
-  @ApiProperty({ format: 'date-time', nullable: true, type: String }) last_used_at!: string | null;
-
-  static from(key: Key): ApiKey {
-    return {
-      key_id: key.id,
-      name: key.name,
-      key_prefix: key.prefix,
-      scopes: key.scopes,
-      created_at: key.createdAt.toISOString(),
-      expires_at: key.expiresAt?.toISOString() ?? null,
-      last_used_at: key.lastUsedAt?.toISOString() ?? null,
-    };
-  }
-}
-
-export class ApiMintedKey extends ApiKey {
-  @ApiProperty({ description: 'The key itself, shown this once' }) raw_key!: string;
-
-  static fromMinted({ key, raw }: MintedKey): ApiMintedKey {
-    return { ...ApiKey.from(key), raw_key: raw };
-  }
+export class ApiDefaultOrg {
+  @ApiProperty({ nullable: true, type: String }) default_org_id!: string | null;
 }

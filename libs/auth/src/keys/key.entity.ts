@@ -18,4 +18,6 @@ export class KeyEntity {
   @Column('text', { nullable: true }) revokeReason!: string | null;
   @Column('timestamptz', { nullable: true }) lastUsedAt!: Date | null;
   @Column('text', { nullable: true }) lastUsedIp!: string | null;
+  @Column('uuid', { nullable: true }) replacedBy!: string | null;
+  @Column('uuid', { nullable: true }) createdBy!: string | null;
 }

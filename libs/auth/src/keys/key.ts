@@ -13,15 +13,48 @@ export interface Key {
   readonly projectIds: string[] | null;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
+  /** Lies ahead while a key that was replaced is still accepted. */
   readonly revokedAt: Date | null;
+  readonly revokeReason: string | null;
   readonly lastUsedAt: Date | null;
+  readonly lastUsedIp: string | null;
+  /** The key that took its place; null again once it was revoked for its own sake. */
+  readonly replacedBy: string | null;
+  /** Who made a service key; null for keys people make for themselves. */
+  readonly createdBy: string | null;
+}
+
+/** How long a replaced key is accepted, in seconds. */
+export const DEFAULT_GRACE_SECONDS = 3_600;
+export const MAX_GRACE_SECONDS = 604_800;
+
+/** Whether the key is revoked, or was replaced and its grace is over. Expiry is another matter. */
+export function isRevoked({ revokedAt }: Pick<Key, 'revokedAt'>, now: number): boolean {
+  return revokedAt !== null && revokedAt.getTime() <= now;
+}
+
+/** Until when a replaced key is still accepted; null for all others, and once that time is over. */
+export function graceEndOf(key: Pick<Key, 'revokedAt'>, now: number): Date | null {
+  return isRevoked(key, now) ? null : key.revokedAt;
 }
 
 /** A key joined with what decides whether and as whom it may act. */
 export interface KeyWithOwner extends Pick<
   Key,
-  'id' | 'kind' | 'name' | 'userId' | 'accountId' | 'scopes' | 'projectIds' | 'expiresAt' | 'revokedAt'
+  | 'id'
+  | 'kind'
+  | 'name'
+  | 'prefix'
+  | 'userId'
+  | 'accountId'
+  | 'scopes'
+  | 'projectIds'
+  | 'expiresAt'
+  | 'revokedAt'
+  | 'replacedBy'
 > {
+  /** When a use of the replaced key was last reported. */
+  readonly lateUseAt: Date | null;
   readonly accountSlug: string;
   readonly orgId: string | null;
   readonly tier: Tier;
@@ -32,7 +65,10 @@ export interface KeyWithOwner extends Pick<
 }
 
 /** What decides as whom a key acts. */
-type KeyIdentity = Omit<KeyWithOwner, 'expiresAt' | 'revokedAt' | 'isActive' | 'isMember'>;
+type KeyIdentity = Omit<
+  KeyWithOwner,
+  'prefix' | 'expiresAt' | 'revokedAt' | 'replacedBy' | 'lateUseAt' | 'isActive' | 'isMember'
+>;
 
 /** An account a person may act for. */
 export interface ActedFor {
@@ -41,9 +77,6 @@ export interface ActedFor {
   readonly orgId: string;
   readonly tier: Tier;
 }
-
-/** The revoke reason of a key that another one replaced: it opens nothing any more, but its pinned sessions go on. */
-export const ROTATED = 'rotated';
 
 export function principalOfKey(key: KeyIdentity, pinnedSessionId: string | null = null): Principal {
   return Object.freeze({

@@ -1,9 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull } from 'typeorm';
+import { IsNull, MoreThan } from 'typeorm';
 import { Database } from '#platform';
 import type { ActedFor, Key, KeyWithOwner } from './key.js';
 import { KeyEntity } from './key.entity.js';
 import type { Revocation } from './revocations.js';
+
+/** What a key reaches: the account it was made for, and until when. */
+export interface KeyReach {
+  readonly accountId: string;
+  /** False for a key bound to an organisation. */
+  readonly isPersonal: boolean;
+  /** Null: never ends. */
+  readonly expiresAt: Date | null;
+}
+
+const NEWEST_FIRST = { createdAt: 'DESC', id: 'DESC' } as const;
 
 /** Every query on keys and on the revocation log. */
 @Injectable()
@@ -16,8 +27,9 @@ export class KeysRepository {
 
   async findByDigest(digest: Buffer): Promise<KeyWithOwner | null> {
     const [row] = await this.db.query<KeyWithOwner>(
-      `select k.id, k.kind, k.name, k.user_id as "userId", k.account_id as "accountId", k.scopes,
+      `select k.id, k.kind, k.name, k.prefix, k.user_id as "userId", k.account_id as "accountId", k.scopes,
               k.project_ids as "projectIds", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
+              k.replaced_by as "replacedBy", k.late_use_at as "lateUseAt",
               a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive",
               o.id is null or m.user_id is not null as "isMember"
          from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
@@ -41,9 +53,8 @@ export class KeysRepository {
     return row ?? null;
   }
 
-  /** The account a key was made for and when it ends (null: never); null for an unknown key. */
-  async findReach(keyId: string): Promise<{ accountId: string; isPersonal: boolean; expiresAt: Date | null } | null> {
-    const [row] = await this.db.query<{ accountId: string; isPersonal: boolean; expiresAt: Date | null }>(
+  async findReach(keyId: string): Promise<KeyReach | null> {
+    const [row] = await this.db.query<KeyReach>(
       `select k.account_id as "accountId", k.account_id = u.account_id as "isPersonal", k.expires_at as "expiresAt"
          from api_key k join app_user u on u.id = k.user_id where k.id = $1`,
       [keyId],
@@ -51,20 +62,64 @@ export class KeysRepository {
     return row ?? null;
   }
 
-  /** The user's own live keys, newest first. */
-  listLive(userId: string): Promise<Key[]> {
+  /** The user's own keys that are neither revoked nor past their grace, newest first. */
+  listLive(userId: string, now: Date): Promise<Key[]> {
+    const own = { userId, kind: 'user_key' } as const;
     return this.db.repo(KeyEntity).find({
-      where: { userId, kind: 'user_key', revokedAt: IsNull() },
-      order: { createdAt: 'DESC', id: 'DESC' },
+      where: [
+        { ...own, revokedAt: IsNull() },
+        { ...own, revokedAt: MoreThan(now) },
+      ],
+      order: NEWEST_FIRST,
     });
   }
 
-  /** True when the key was the user's and live until now. */
-  async revoke(userId: string, keyId: string, reason: string, now: Date): Promise<boolean> {
+  /** All of the user's own keys, newest first. */
+  listAll(userId: string): Promise<Key[]> {
+    return this.db.repo(KeyEntity).find({ where: { userId, kind: 'user_key' }, order: NEWEST_FIRST });
+  }
+
+  /** A user's own key, its row locked until the transaction ends. */
+  lockOwn(userId: string, keyId: string): Promise<Key | null> {
+    return this.lock({ id: keyId, userId, kind: 'user_key' });
+  }
+
+  /** An organisation's service key, its row locked until the transaction ends. */
+  lockOfOrganisation(accountId: string, keyId: string): Promise<Key | null> {
+    return this.lock({ id: keyId, accountId, kind: 'service_key' });
+  }
+
+  /** The service keys of an organisation, revoked ones included, newest first. */
+  listOfOrganisation(accountId: string): Promise<Key[]> {
+    return this.db.repo(KeyEntity).find({ where: { accountId, kind: 'service_key' }, order: NEWEST_FIRST });
+  }
+
+  findOfOrganisation(accountId: string, keyId: string): Promise<Key | null> {
+    return this.db.repo(KeyEntity).findOneBy({ id: keyId, accountId, kind: 'service_key' });
+  }
+
+  /** Ends a key for its own sake: whatever replaced it has nothing to do with it any more. */
+  async revoke(keyId: string, reason: string, now: Date): Promise<void> {
+    await this.db.repo(KeyEntity).update({ id: keyId }, { revokedAt: now, revokeReason: reason, replacedBy: null });
+  }
+
+  /** Ends a key at `until` in favour of another; its live pinned sessions are that one's from now on. */
+  async replace(keyId: string, by: { keyId: string; until: Date; reason: string }): Promise<void> {
+    await this.db
+      .repo(KeyEntity)
+      .update({ id: keyId }, { revokedAt: by.until, revokeReason: by.reason, replacedBy: by.keyId });
+    await this.db.query(
+      `update pinned_session s set successor_key_id = $2 from api_key k
+        where k.id = s.key_id and s.ended_at is null and coalesce(s.successor_key_id, k.replaced_by, k.id) in ($1, $2)`,
+      [keyId, by.keyId],
+    );
+  }
+
+  /** True when no use of the key was reported since `since`; the next caller gets false. */
+  async claimLateUse(keyId: string, since: Date, now: Date): Promise<boolean> {
     const rows = await this.db.query(
-      `update api_key set revoked_at = $3, revoke_reason = $4
-        where id = $2 and user_id = $1 and kind = 'user_key' and revoked_at is null returning id`,
-      [userId, keyId, now, reason],
+      `update api_key set late_use_at = $3 where id = $1 and (late_use_at is null or late_use_at < $2) returning id`,
+      [keyId, since, now],
     );
     return rows.length > 0;
   }
@@ -84,5 +139,9 @@ export class KeysRepository {
          from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as u(id, at, address) where k.id = u.id`,
       [uses.map((use) => use.keyId), uses.map((use) => use.at), uses.map((use) => use.address)],
     );
+  }
+
+  private lock(where: Partial<Pick<Key, 'id' | 'userId' | 'accountId' | 'kind'>>): Promise<Key | null> {
+    return this.db.repo(KeyEntity).findOne({ where, lock: { mode: 'pessimistic_write' } });
   }
 }

@@ -1,14 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Clock, DomainError } from '#kernel';
-import { Audit, Database, Events, expandScopes, holdsScope, isScope, type Principal, WILDCARD } from '#platform';
-import type { User } from '#accounts';
+import { Clock, DomainError, isUuid } from '#kernel';
+import { Database, holdsScope, type Principal, WILDCARD } from '#platform';
+import { type User, UsersService } from '#accounts';
 import { ActedForAccounts } from './acted-for.js';
-import { generateKey, VISIBLE_PREFIX } from './key-format.js';
-import type { Key, MintedKey } from './key.js';
-import { KeysRepository } from './keys.repository.js';
-import { Pepper } from './pepper.js';
-import { Revocations } from './revocations.js';
+import { checkExpiry, checkScopes } from './key-input.js';
+import { KeyLedger } from './key-ledger.js';
+import { isRevoked, type Key, type MintedKey } from './key.js';
+import { type KeyReach, KeysRepository } from './keys.repository.js';
 
 export interface NewKey {
   readonly name: string | null;
@@ -19,19 +17,15 @@ export interface NewKey {
   readonly account?: string | null;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-/** User keys: mint, list, revoke (sessionfs-1.md §3). */
+/** A person's own keys: mint, list, rotate, revoke (sessionfs-1.md §3). Service keys are never among them. */
 @Injectable()
 export class KeysService {
   constructor(
     private readonly db: Database,
     private readonly keys: KeysRepository,
+    private readonly ledger: KeyLedger,
     private readonly accounts: ActedForAccounts,
-    private readonly pepper: Pepper,
-    private readonly revocations: Revocations,
-    private readonly events: Events,
-    private readonly audit: Audit,
+    private readonly users: UsersService,
     private readonly clock: Clock,
   ) {}
 
@@ -45,83 +39,91 @@ export class KeysService {
     if (beyond.length > 0) {
       throw new DomainError('forbidden', `This key cannot grant: ${beyond.join(', ')}`, {
         reason: 'insufficient_scope',
+        details: { required: [...scopes].sort(), current: [...caller.scopes] },
       });
     }
-    if (input.expiresAt && input.expiresAt.getTime() <= this.clock.now()) {
-      throw new DomainError('invalid_input', 'expires_at must be in the future', { field: 'expires_at' });
-    }
-    const accountId = await this.accountFor(caller, input);
+    const reach = await this.keys.findReach(caller.keyId);
+    checkExpiry(input.expiresAt ?? null, reach?.expiresAt ?? null, this.clock.now());
+    const accountId = await this.accountFor(caller, reach, input.account ?? caller.accountSlug);
     return this.mint({ id: caller.userId, accountId }, { ...input, scopes }, caller);
   }
 
   /** Mints a key without asking who may; for sign-up and first start. Joins the open transaction. */
-  async mint(owner: Pick<User, 'id' | 'accountId'>, input: NewKey, actor: Principal | null = null): Promise<MintedKey> {
-    const raw = generateKey('user_key');
-    const key: Key = {
-      id: randomUUID(),
+  mint(owner: Pick<User, 'id' | 'accountId'>, input: NewKey, actor: Principal | null = null): Promise<MintedKey> {
+    return this.ledger.make(actor, {
       kind: 'user_key',
       userId: owner.id,
       accountId: owner.accountId,
       name: input.name,
-      prefix: raw.slice(0, VISIBLE_PREFIX),
       scopes: [...(input.scopes ?? [WILDCARD])],
       projectIds: null,
-      createdAt: this.clock.date(),
       expiresAt: input.expiresAt ?? null,
-      revokedAt: null,
-      lastUsedAt: null,
-    };
-    const subject = { accountId: owner.accountId, kind: 'key', id: key.id };
-    await this.db.transaction(async () => {
-      await this.keys.insert(key, this.pepper.digest(raw));
-      await this.events.record('key.created', subject, { prefix: key.prefix });
-      await this.audit.record(actor, 'key.create', subject, { name: key.name, scopes: key.scopes });
+      createdBy: null,
     });
-    return { key, raw };
   }
 
-  /** The account the new key is for. A key that ends or is bound makes no successor that does not or is not. */
-  private async accountFor(caller: Principal, { account, expiresAt }: NewKey): Promise<string> {
-    const reach = await this.keys.findReach(caller.keyId);
-    assertNotOutlived(reach?.expiresAt ?? null, expiresAt ?? null);
-    if (!account || account === caller.accountSlug) return caller.accountId;
-    const mayTurn = reach?.isPersonal === true && caller.pinnedSessionId === null;
-    const other = mayTurn ? await this.accounts.find(caller.userId, account) : null;
-    if (other) return other.accountId;
-    throw new DomainError('forbidden', 'You cannot make keys for that account', { field: 'account' });
+  /** The keys that are accepted now (or merely expired), newest first. */
+  listLive(caller: Principal): Promise<Key[]> {
+    return this.keys.listLive(caller.userId, this.clock.date());
   }
 
-  list(caller: Principal): Promise<Key[]> {
-    return this.keys.listLive(caller.userId);
+  /** All keys the caller ever had, newest first. */
+  listAll(caller: Principal): Promise<Key[]> {
+    return this.keys.listAll(caller.userId);
   }
 
-  /** Ends a key of the caller everywhere within a second. Errors: `not_found`. */
+  /** Ends a live key of the caller everywhere within a second. Errors: `not_found`, also for one that has ended. */
   async revoke(caller: Principal, keyId: string): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      const revoked =
-        UUID.test(keyId) && (await this.keys.revoke(caller.userId, keyId, 'removed by its owner', this.clock.date()));
-      if (!revoked) throw new DomainError('not_found', 'API key not found');
-      const subject = { accountId: caller.accountId, kind: 'key', id: keyId };
-      const revocation = await this.keys.appendRevocation('key', keyId.toLowerCase());
-      tx.afterCommit(() => this.revocations.announce(revocation));
-      await this.events.record('key.revoked', subject);
-      await this.audit.record(caller, 'key.revoke', subject);
+    await this.db.transaction(async () => {
+      const key = await this.lock(caller, keyId);
+      if (!key || isRevoked(key, this.clock.now())) throw new DomainError('not_found', 'API key not found');
+      await this.ledger.end(caller, key, 'removed by its owner');
     });
   }
-}
 
-function assertNotOutlived(limit: Date | null, expiresAt: Date | null): void {
-  if (limit === null || (expiresAt !== null && expiresAt <= limit)) return;
-  throw new DomainError('forbidden', `This key cannot make one that outlives it (${limit.toISOString()})`, {
-    reason: 'key_would_outlive',
-    field: 'expires_at',
-  });
-}
-
-function checkScopes(scopes: readonly string[]): string[] {
-  const unknown = scopes.find((scope) => scope !== WILDCARD && !isScope(scope));
-  if (unknown !== undefined) {
-    throw new DomainError('invalid_input', `Unknown scope: ${unknown.slice(0, 60)}`, { field: 'scopes' });
+  /** As revoke, with a reason; repeating it changes nothing. Errors: `not_found`. */
+  async revokeFor(caller: Principal, keyId: string, reason: string): Promise<void> {
+    await this.db.transaction(async () => {
+      const key = await this.lock(caller, keyId);
+      if (!key) throw new DomainError('not_found', 'Key not found');
+      // A key whose grace is over has ended, but the sessions it opened have not.
+      if (!isRevoked(key, this.clock.now()) || key.replacedBy !== null) await this.ledger.end(caller, key, reason);
+    });
   }
-  return expandScopes(scopes);
+
+  /**
+   * A new key in the place of one of the caller's; see KeyLedger.replace. Errors: `not_found`, `conflict`; `forbidden`
+   * for a key of an account that the calling key does not act for.
+   */
+  async rotate(caller: Principal, keyId: string, graceSeconds: number): Promise<MintedKey> {
+    return this.db.transaction(async () => {
+      const key = await this.lock(caller, keyId);
+      if (!key) throw new DomainError('not_found', 'API key not found');
+      const reach = await this.keys.findReach(caller.keyId);
+      if (key.accountId !== caller.accountId && !mayTurn(caller, reach)) throw otherAccount('key_id');
+      const { email } = await this.users.get(caller.userId);
+      return this.ledger.replace(caller, key, { graceSeconds, reason: `rotated by ${email}` });
+    });
+  }
+
+  private async lock(caller: Principal, keyId: string): Promise<Key | null> {
+    return isUuid(keyId) ? this.keys.lockOwn(caller.userId, keyId) : null;
+  }
+
+  /** The account the new key is for. A bound key makes no key that is bound less. */
+  private async accountFor(caller: Principal, reach: KeyReach | null, slug: string): Promise<string> {
+    if (slug === caller.accountSlug) return caller.accountId;
+    const other = mayTurn(caller, reach) ? await this.accounts.find(caller.userId, slug) : null;
+    if (!other) throw otherAccount('account');
+    return other.accountId;
+  }
+}
+
+/** Whether the calling key may act for any account of its user. */
+function mayTurn(caller: Principal, reach: KeyReach | null): boolean {
+  return reach?.isPersonal === true && caller.pinnedSessionId === null;
+}
+
+function otherAccount(field: string): DomainError {
+  return new DomainError('forbidden', 'This key does not act for that account', { field });
 }

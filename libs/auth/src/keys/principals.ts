@@ -3,14 +3,15 @@ import { LRUCache } from 'lru-cache';
 import { Clock, DomainError } from '#kernel';
 import type { Principal } from '#platform';
 import { isWellFormedKey } from './key-format.js';
-import { type KeyWithOwner, principalOfKey } from './key.js';
+import { isRevoked, type KeyWithOwner, principalOfKey } from './key.js';
+import { LateKeyUses } from './late-key-uses.js';
 import { KeysRepository } from './keys.repository.js';
 import { Pepper } from './pepper.js';
 import { type Revocation, Revocations } from './revocations.js';
 
 interface Verified {
   readonly principal: Principal;
-  readonly expiresAt: number | null;
+  readonly key: KeyWithOwner;
 }
 
 const MAX_CACHED = 10_000;
@@ -24,6 +25,7 @@ export class Principals {
     private readonly keys: KeysRepository,
     private readonly pepper: Pepper,
     private readonly revocations: Revocations,
+    private readonly lateUses: LateKeyUses,
     private readonly clock: Clock,
   ) {
     revocations.onRevocation((revocation) => this.forget(revocation));
@@ -35,31 +37,28 @@ export class Principals {
     const digest = this.pepper.digest(raw);
     const cacheKey = digest.toString('base64');
     const cached = this.revocations.isFresh ? this.cache.get(cacheKey) : undefined;
-    if (cached) {
-      this.assertUnexpired(cached.expiresAt);
+    if (cached && !isRevoked(cached.key, this.clock.now())) {
+      this.assertUnexpired(cached.key);
       return cached.principal;
     }
     const started = performance.now();
     const key = await this.keys.findByDigest(digest);
-    const verified = this.check(key);
-    const { principal } = verified;
+    if (!key) throw invalidKey();
+    if (isRevoked(key, this.clock.now())) {
+      await this.lateUses.report(key);
+      throw new DomainError('unauthorized', 'API key has been revoked', { reason: 'api_key_revoked' });
+    }
+    this.assertUnexpired(key);
+    // A service key is its organisation's: who made it may come and go.
+    if (key.kind !== 'service_key') assertHolder(key);
+    const principal = principalOfKey(key);
     if (!this.revocations.sawSince(started, (revocation) => concerns(revocation, principal)))
-      this.cache.set(cacheKey, verified);
+      this.cache.set(cacheKey, { principal, key });
     return principal;
   }
 
-  private check(key: KeyWithOwner | null): Verified {
-    if (!key) throw invalidKey();
-    if (key.revokedAt) throw new DomainError('unauthorized', 'API key has been revoked', { reason: 'api_key_revoked' });
-    const expiresAt = key.expiresAt?.getTime() ?? null;
-    this.assertUnexpired(expiresAt);
-    // A service key is its organisation's: who made it may come and go.
-    if (key.kind !== 'service_key') assertHolder(key);
-    return { principal: principalOfKey(key), expiresAt };
-  }
-
-  private assertUnexpired(expiresAt: number | null): void {
-    if (expiresAt === null || expiresAt > this.clock.now()) return;
+  private assertUnexpired({ expiresAt }: KeyWithOwner): void {
+    if (expiresAt === null || expiresAt.getTime() > this.clock.now()) return;
     throw new DomainError('unauthorized', 'API key has expired; please rotate', { reason: 'api_key_expired' });
   }
 

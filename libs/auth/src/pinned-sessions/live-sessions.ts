@@ -60,7 +60,7 @@ export class LiveSessions {
     const started = performance.now();
     const session = await this.read(rawId);
     if (session && isUsable(session, this.clock.now())) {
-      const wasRevoked = (revocation: Revocation): boolean => concerns(revocation, session.principal);
+      const wasRevoked = (revocation: Revocation): boolean => isConcerned(revocation, session);
       if (!this.revocations.sawSince(started, wasRevoked)) this.live.set(rawId, session);
       return session;
     }
@@ -81,10 +81,15 @@ export class LiveSessions {
   }
 
   private forget(revocation: Revocation): void {
-    this.drop((session) => concerns(revocation, session.principal));
+    this.drop((session) => isConcerned(revocation, session));
   }
 
   private drop(matches: (session: PinnedSession) => boolean): void {
     for (const [rawId, session] of this.live.entries()) if (matches(session)) this.live.delete(rawId);
   }
+}
+
+function isConcerned(revocation: Revocation, session: PinnedSession): boolean {
+  const endsItsKey = revocation.kind === 'key' && revocation.subjectId === session.currentKeyId;
+  return endsItsKey || concerns(revocation, session.principal);
 }

@@ -34,6 +34,7 @@ function session(changes: Partial<PinnedSession> = {}): PinnedSession {
     id: 'id',
     principal: principal(),
     keyDigest: Buffer.alloc(32),
+    currentKeyId: 'key-1',
     keyExpiresAt: null,
     ttlMs: 1_000,
     idleExtend: true,

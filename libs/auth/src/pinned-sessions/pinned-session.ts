@@ -11,7 +11,10 @@ export interface PinnedSession {
   readonly id: string;
   /** Key, account, scopes and tier as they were at the opening. */
   readonly principal: Principal;
+  /** Of the key that opened it. */
   readonly keyDigest: Buffer;
+  /** The key whose end ends the session: the opening one, or what replaced it by rotation. */
+  readonly currentKeyId: string;
   readonly keyExpiresAt: number | null;
   readonly ttlMs: number;
   readonly idleExtend: boolean;

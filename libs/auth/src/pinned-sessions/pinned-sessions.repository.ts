@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type PrincipalKind, type SessionWrite, type Tier, TIERS } from '#platform';
-import { principalOfKey, ROTATED } from '../keys/key.js';
+import { principalOfKey } from '../keys/key.js';
 import type { EndReason, PinnedSession } from './pinned-session.js';
 
 export interface NewSession {
@@ -41,6 +41,7 @@ interface SessionRow {
   tier: Tier;
   isAdmin: boolean;
   keyDigest: Buffer;
+  currentKeyId: string;
   keyExpiresAt: Date | null;
   ttlSeconds: number;
   idleExtend: boolean;
@@ -49,18 +50,20 @@ interface SessionRow {
   endReason: EndReason | null;
 }
 
+/** k is the key that opened the session, c the one that stands for it now: itself, or what replaced it by rotation. */
 const OWNERS = `pinned_session s join api_key k on k.id = s.key_id
+  join api_key c on c.id = coalesce(s.successor_key_id, k.replaced_by, k.id)
   join app_user u on u.id = s.user_id join account a on a.id = s.account_id
   left join organisation o on o.account_id = a.id
   left join org_member m on m.org_id = o.id and m.user_id = s.user_id`;
 
 /**
- * What ends a session besides its own expiry: $1 is the time, $2 the tiers from least to most, $3 the revoke reason of
- * keys that were replaced, which end nothing. A service key is its organisation's: its user may come and go.
+ * What ends a session besides its own expiry: $1 is the time, $2 the tiers from least to most. A key that was replaced
+ * ends nothing. A service key is its organisation's: its user may come and go.
  */
 const LAPSE = `case
-    when k.revoked_at is not null and k.revoke_reason is distinct from $3 then 'key_revoked'
-    when k.expires_at <= $1 then 'key_expired'
+    when k.revoked_at <= $1 and k.replaced_by is null or c.revoked_at <= $1 and c.replaced_by is null then 'key_revoked'
+    when c.expires_at <= $1 then 'key_expired'
     when k.kind <> 'service_key' and not u.is_active then 'user_deactivated'
     when k.kind <> 'service_key' and o.id is not null and m.user_id is null then 'membership_lost'
     when array_position($2::text[], a.tier) < array_position($2::text[], s.tier) then 'tier_downgrade'
@@ -87,11 +90,11 @@ export class PinnedSessionsRepository {
     const [row] = await this.db.query<SessionRow>(
       `select s.id, k.id as "keyId", k.kind, k.name, k.user_id as "userId", s.account_id as "accountId",
               a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier, u.is_admin as "isAdmin", k.digest as "keyDigest",
-              case when k.revoke_reason is distinct from $3 then k.expires_at end as "keyExpiresAt",
+              c.id as "currentKeyId", c.expires_at as "keyExpiresAt",
               s.ttl_seconds as "ttlSeconds", s.idle_extend as "idleExtend", s.created_at as "createdAt",
               s.last_activity_at as "lastActivityAt", coalesce(s.end_reason, ${LAPSE}) as "endReason"
-         from ${OWNERS} where s.digest = $4`,
-      [now, TIERS, ROTATED, digest],
+         from ${OWNERS} where s.digest = $3`,
+      [now, TIERS, digest],
     );
     return row ? toSession(row) : null;
   }
@@ -126,8 +129,8 @@ export class PinnedSessionsRepository {
            case when s.expires_at + make_interval(secs => least(30, s.ttl_seconds / 10.0) + 5) < $1 then 'expired' end
          ) as reason
          from ${OWNERS} where s.ended_at is null
-       ) as live where reason is not null limit $4`,
-      [now, TIERS, ROTATED, limit],
+       ) as live where reason is not null limit $3`,
+      [now, TIERS, limit],
     );
   }
 
@@ -176,6 +179,7 @@ function toSession(row: SessionRow): PinnedSession {
     id: row.id,
     principal: principalOfKey(key, row.id),
     keyDigest: row.keyDigest,
+    currentKeyId: row.currentKeyId,
     keyExpiresAt: row.keyExpiresAt?.getTime() ?? null,
     ttlMs: row.ttlSeconds * 1000,
     idleExtend: row.idleExtend,

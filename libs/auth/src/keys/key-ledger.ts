@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Clock, DomainError } from '#kernel';
+import { Audit, Database, Events, type Principal } from '#platform';
+import { generateKey, VISIBLE_PREFIX } from './key-format.js';
+import { isRevoked, type Key, type MintedKey } from './key.js';
+import { KeysRepository } from './keys.repository.js';
+import { Pepper } from './pepper.js';
+import { type Revocation, Revocations } from './revocations.js';
+
+/** What the maker of a key decides. */
+export type KeyFacts = Pick<
+  Key,
+  'kind' | 'userId' | 'accountId' | 'name' | 'scopes' | 'projectIds' | 'expiresAt' | 'createdBy'
+>;
+
+/**
+ * Makes, ends and replaces keys of every kind: row, event, audit row and the revocation that tells all nodes are one
+ * transaction, the caller's when it has one. Who may do so is the caller's question.
+ */
+@Injectable()
+export class KeyLedger {
+  constructor(
+    private readonly db: Database,
+    private readonly keys: KeysRepository,
+    private readonly pepper: Pepper,
+    private readonly revocations: Revocations,
+    private readonly events: Events,
+    private readonly audit: Audit,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A null actor is the system itself. */
+  async make(actor: Principal | null, facts: KeyFacts): Promise<MintedKey> {
+    const minted = this.generate(facts);
+    const { key } = minted;
+    await this.db.transaction(async () => {
+      await this.insert(minted);
+      await this.events.record('key.created', subjectOf(key), { prefix: key.prefix, kind: key.kind });
+      await this.audit.record(actor, 'key.create', subjectOf(key), { name: key.name, scopes: key.scopes });
+    });
+    return minted;
+  }
+
+  /** Ends a key everywhere within a second, its pinned sessions too. */
+  async end(actor: Principal, key: Key, reason: string): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await this.keys.revoke(key.id, reason, this.clock.date());
+      const revocation = await this.keys.appendRevocation('key', key.id);
+      tx.afterCommit(() => this.revocations.announce(revocation));
+      await this.events.record('key.revoked', subjectOf(key), { prefix: key.prefix, kind: key.kind });
+      await this.audit.record(actor, 'key.revoke', subjectOf(key), { reason });
+    });
+  }
+
+  /**
+   * Puts a new key in the place of `old`, whose row the open transaction has locked: same name, scopes and account. The
+   * old one is accepted for `graceSeconds` more, and its pinned sessions go on. Its life starts anew with the same
+   * length, but a key that ends cannot make one that outlives it. Errors: `conflict` with reason `key_already_revoked`.
+   */
+  async replace(
+    caller: Principal,
+    old: Key,
+    { graceSeconds, reason }: { graceSeconds: number; reason: string },
+  ): Promise<MintedKey> {
+    this.assertReplaceable(old);
+    const expiresAt = await this.endOfSuccessor(caller, old);
+    const minted = this.generate({ ...old, expiresAt, createdBy: old.kind === 'service_key' ? caller.userId : null });
+    const { key } = minted;
+    const until = new Date(key.createdAt.getTime() + graceSeconds * 1000);
+    await this.db.transaction(async (tx) => {
+      await this.insert(minted);
+      await this.keys.replace(old.id, { keyId: key.id, until, reason });
+      const revocation: Revocation = await this.keys.appendRevocation('key', old.id);
+      tx.afterCommit(() => this.revocations.announce(revocation));
+      const facts = { replaced_by: key.id, prefix: key.prefix, grace_seconds: graceSeconds };
+      await this.events.record('key.rotated', subjectOf(old), facts);
+      await this.audit.record(caller, 'key.rotate', subjectOf(old), facts);
+    });
+    return minted;
+  }
+
+  private generate(facts: KeyFacts): MintedKey {
+    const raw = generateKey(facts.kind);
+    const { kind, userId, accountId, name, scopes, projectIds, expiresAt, createdBy } = facts;
+    const unused = { revokedAt: null, revokeReason: null, lastUsedAt: null, lastUsedIp: null, replacedBy: null };
+    const identity = { id: randomUUID(), prefix: raw.slice(0, VISIBLE_PREFIX), createdAt: this.clock.date() };
+    const decided = { kind, userId, accountId, name, scopes: [...scopes], projectIds, expiresAt, createdBy };
+    return { key: { ...identity, ...decided, ...unused }, raw };
+  }
+
+  private insert({ key, raw }: MintedKey): Promise<void> {
+    return this.keys.insert(key, this.pepper.digest(raw));
+  }
+
+  private assertReplaceable(old: Key): void {
+    if (old.replacedBy === null && !isRevoked(old, this.clock.now())) return;
+    const message =
+      old.replacedBy === null
+        ? 'Cannot rotate a revoked key — create a new one'
+        : 'Cannot rotate a key that was rotated already — rotate the one that replaced it';
+    throw new DomainError('conflict', message, { reason: 'key_already_revoked' });
+  }
+
+  private async endOfSuccessor(caller: Principal, old: Key): Promise<Date | null> {
+    const life = old.expiresAt === null ? Infinity : old.expiresAt.getTime() - old.createdAt.getTime();
+    const limit = (await this.keys.findReach(caller.keyId))?.expiresAt?.getTime() ?? Infinity;
+    const end = Math.min(this.clock.now() + life, limit);
+    return end === Infinity ? null : new Date(end);
+  }
+}
+
+function subjectOf({ accountId, id }: Pick<Key, 'accountId' | 'id'>): { accountId: string; kind: string; id: string } {
+  return { accountId, kind: 'key', id };
+}

@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import { AccountsService, EffectiveTier, type HomeOrg, HomeOrgs, type User, UsersService } from '#accounts';
+import type { Principal, Tier } from '#platform';
+
+/** What a person reads about themselves. */
+export interface Profile {
+  readonly user: User;
+  /** Of their personal account. */
+  readonly tier: Tier;
+  /** What features are judged by (sessionfs-2.md §2.3). */
+  readonly effectiveTier: Tier;
+  readonly home: HomeOrg | null;
+  readonly defaultOrgId: string | null;
+}
+
+/** Who am I (sessionfs-1.md §3.4). */
+@Injectable()
+export class ProfileService {
+  constructor(
+    private readonly users: UsersService,
+    private readonly accounts: AccountsService,
+    private readonly tiers: EffectiveTier,
+    private readonly homes: HomeOrgs,
+  ) {}
+
+  async of(caller: Principal): Promise<Profile> {
+    const user = await this.users.get(caller.userId);
+    const { tier } = await this.accounts.get(user.accountId);
+    const effectiveTier = await this.tiers.of(caller);
+    const home = await this.homes.find(caller);
+    return { user, tier, effectiveTier, home, defaultOrgId: await this.homes.findDefault(user.id) };
+  }
+}
