@@ -10,9 +10,9 @@ import { EffectiveTier } from './entitlements/effective-tier.js';
 import { EntitlementsService } from './entitlements/entitlements.service.js';
 import { EntitlementsRepository } from './entitlements/entitlements.repository.js';
 import { FeatureInterceptor } from './features.js';
-import { ApiAdminUsersController } from './http/api-admin-users.controller.js';
 import { ApiOrganisationsController } from './http/api-organisations.controller.js';
 import { HomeOrgs } from './organisations/home-org.js';
+import { Departures } from './organisations/departures.js';
 import { Memberships } from './organisations/memberships.js';
 import { MembershipEntity, OrganisationEntity } from './organisations/organisation.entity.js';
 import { OrganisationsRepository } from './organisations/organisations.repository.js';
@@ -23,12 +23,13 @@ import { UsersService } from './users.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity, OrganisationEntity, MembershipEntity])],
-  controllers: [ApiAdminUsersController, ApiOrganisationsController],
+  controllers: [ApiOrganisationsController],
   providers: [
     AccountHoldings,
     AccountSlugs,
     AccountsRepository,
     AccountsService,
+    Departures,
     EffectiveTier,
     EntitlementsService,
     EntitlementsRepository,
@@ -44,6 +45,7 @@ import { UsersService } from './users.service.js';
   exports: [
     AccountHoldings,
     AccountsService,
+    Departures,
     EffectiveTier,
     EntitlementsService,
     HomeOrgs,

@@ -12,6 +12,7 @@ export * from './tiers.js';
 export * from './users.service.js';
 export * from './plan-gate.js';
 export * from './organisations/home-org.js';
+export * from './organisations/departures.js';
 export * from './organisations/memberships.js';
 export * from './organisations/organisation.js';
 export * from './organisations/organisations.events.js';

@@ -1,22 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { base62, Clock, DomainError } from '#kernel';
-import {
-  AppConfig,
-  Audit,
-  brokenConstraint,
-  Database,
-  Events,
-  type Principal,
-  sqlState,
-  type Tier,
-  UNIQUE_VIOLATION,
-} from '#platform';
+import { AppConfig, Audit, brokenConstraint, Database, Events, sqlState, UNIQUE_VIOLATION } from '#platform';
 import type { Account, User } from './account.js';
 import { slugFromEmail } from './account-slug.js';
 import { USER_CREATED } from './accounts.events.js';
 import { AccountsRepository } from './accounts.repository.js';
-import { EntitlementsService, type TierChange } from './entitlements/entitlements.service.js';
 
 export interface NewUser {
   readonly email: string;
@@ -34,7 +23,6 @@ export class UsersService {
     private readonly audit: Audit,
     private readonly clock: Clock,
     private readonly config: AppConfig,
-    private readonly entitlements: EntitlementsService,
   ) {}
 
   /**
@@ -66,16 +54,6 @@ export class UsersService {
     const user = await this.accounts.findUser(userId);
     if (!user) throw new DomainError('not_found', 'User not found');
     return user;
-  }
-
-  /** Sets the tier of the user's personal account. Errors: `not_found`. */
-  async changeTier(caller: Principal, userId: string, tier: Tier): Promise<TierChange> {
-    return this.db.transaction(async () => {
-      const user = await this.get(userId);
-      const subject = { accountId: user.accountId, kind: 'user', id: userId };
-      const grant = { accountId: user.accountId, tier, source: 'admin', sourceRef: null, expiresAt: null } as const;
-      return this.entitlements.grant(caller, grant, subject);
-    });
   }
 
   private async createAccount(email: string): Promise<Account> {

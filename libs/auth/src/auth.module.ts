@@ -2,6 +2,10 @@ import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '#accounts';
 import { Authenticator, SessionWrites } from '#platform';
+import { AdminUsersRepository } from './admin/admin-users.repository.js';
+import { AdminUsersService } from './admin/admin-users.service.js';
+import { ApiAdminUsersController } from './admin/api-admin-users.controller.js';
+import { Deactivation } from './admin/deactivation.js';
 import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
@@ -32,9 +36,12 @@ import { SignupService } from './signup.service.js';
 @Global()
 @Module({
   imports: [AccountsModule, TypeOrmModule.forFeature([KeyEntity])],
-  controllers: [ApiAuthController, ApiKeysController, V1SessionController],
+  controllers: [ApiAdminUsersController, ApiAuthController, ApiKeysController, V1SessionController],
   providers: [
     ActedForAccounts,
+    AdminUsersRepository,
+    AdminUsersService,
+    Deactivation,
     FirstAdmin,
     KeyLedger,
     KeyPassport,

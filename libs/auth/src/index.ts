@@ -1,1 +1,3 @@
+export * from './admin/admin-user.js';
+export { AdminUsersService } from './admin/admin-users.service.js';
 export * from './auth.module.js';

@@ -32,6 +32,7 @@ export * from './http/body.interceptor.js';
 export * from './http/dialect.filter.js';
 export * from './http/dialects.js';
 export type { Dialect } from './http/dialects/dialect.js';
+export * from './http/keyset.js';
 export * from './http/middleware.js';
 export * from './http/name-resolver.js';
 export * from './http/outbound.js';
