@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AccountsModule } from '#accounts';
+import { AccountsModule, BillingModule } from '#accounts';
 import { AuthModule } from '#auth';
 import { type AppConfig, PlatformModule } from '#platform';
 import { ReposModule } from '#repos';
@@ -11,7 +11,7 @@ export class AppModule {
   static forRoot(config: AppConfig): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(config), AccountsModule, AuthModule, ReposModule],
+      imports: [PlatformModule.forRoot(config), AccountsModule, BillingModule, AuthModule, ReposModule],
       controllers: [DocsController],
       providers: [OpenApiDocument],
     };

@@ -7,6 +7,7 @@ import { AccountSlugs } from './account-slugs.service.js';
 import { AccountsRepository } from './accounts.repository.js';
 import { AccountsService } from './accounts.service.js';
 import { EffectiveTier } from './entitlements/effective-tier.js';
+import { EntitlementExpiry } from './entitlements/entitlement-expiry.js';
 import { EntitlementsService } from './entitlements/entitlements.service.js';
 import { EntitlementsRepository } from './entitlements/entitlements.repository.js';
 import { FeatureInterceptor } from './features.js';
@@ -31,6 +32,7 @@ import { UsersService } from './users.service.js';
     AccountsService,
     Departures,
     EffectiveTier,
+    EntitlementExpiry,
     EntitlementsService,
     EntitlementsRepository,
     HomeOrgs,

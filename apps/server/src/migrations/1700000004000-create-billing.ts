@@ -50,7 +50,7 @@ const STATEMENTS = [
     ended_at timestamptz,
     created_at timestamptz not null default now()
   )`,
-  `create unique index subscription_live on subscription (account_id) where ended_at is null`,
+  `create index subscription_live on subscription (account_id) where ended_at is null`,
   // One row per delivered event, in the transaction of its effect: what is here was done, what is not was not.
   `create table billing_event (
     id text primary key,

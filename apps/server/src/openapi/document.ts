@@ -60,6 +60,7 @@ function uniqueIds(document: OpenAPIObject): OpenAPIObject {
 const TAGS: Readonly<Record<string, string>> = {
   Administration: 'Platform administrators only',
   Authentication: 'Sign-up, the calling user, keys',
+  Billing: 'Plans: what an account has, buying and managing one',
   'Branches and refs': 'Names of commits',
   Commits: 'Write many files at once; browse history',
   Files: 'Directories and file contents at any ref',

@@ -93,6 +93,19 @@ export class EntitlementsRepository {
     ]);
   }
 
+  /** What one account bought belongs to another from now on. Answers the seats that were bought. */
+  async moveSubscriptions(fromAccountId: string, toAccountId: string): Promise<number | null> {
+    const [row] = await this.db.query<{ seats: number }>(
+      'update subscription set account_id = $2 where account_id = $1 and ended_at is null returning seats',
+      [fromAccountId, toAccountId],
+    );
+    await this.db.query('update billing_customer set account_id = $2 where account_id = $1', [
+      fromAccountId,
+      toAccountId,
+    ]);
+    return row?.seats ?? null;
+  }
+
   /** Every node forgets the principals of the account within a second; they carry the tier. */
   async revoke(accountId: string): Promise<void> {
     await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [accountId]);

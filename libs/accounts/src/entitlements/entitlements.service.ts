@@ -68,6 +68,27 @@ export class EntitlementsService {
     });
   }
 
+  /**
+   * Hands what one account bought to another: a person's subscription pays for the organisation they create
+   * (sessionfs-2.md §14.2), and the person falls back to free. Answers false when nothing was bought.
+   */
+  async move(fromAccountId: string, toAccountId: string): Promise<boolean> {
+    return this.db.transaction(async () => {
+      const from = await this.locked(fromAccountId);
+      const active = await this.entitlements.findActive(fromAccountId);
+      if (active?.source !== 'stripe') return false;
+      const seats = await this.entitlements.moveSubscriptions(fromAccountId, toAccountId);
+      await this.fallBack(from, fromAccountId, 'moved');
+      await this.grant(null, { ...active, accountId: toAccountId, ...(seats !== null && { seats }) });
+      return true;
+    });
+  }
+
+  /** Makes everybody who would change the account's tier wait until the open transaction ends. Errors: `not_found`. */
+  async lock(accountId: string): Promise<void> {
+    await this.locked(accountId);
+  }
+
   findActive(accountId: string): Promise<Entitlement | null> {
     return this.entitlements.findActive(accountId);
   }

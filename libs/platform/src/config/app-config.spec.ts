@@ -31,6 +31,7 @@ describe('the environment', () => {
       SSO_KEY_HOURS: 12,
       SIGNUP_LIMIT_PER_HOUR: expect.any(Number),
       AUTH_FAILURE_LIMIT_PER_MINUTE: expect.any(Number),
+      STRIPE_API_BASE: 'https://api.stripe.com',
       LOG_LEVEL: 'info',
       METRICS_PUBLIC: true,
       SHUTDOWN_GRACE_SECONDS: 20,

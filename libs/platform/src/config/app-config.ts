@@ -68,6 +68,21 @@ export class AppConfig {
   @toInt @IsInt() @Min(1) SIGNUP_LIMIT_PER_HOUR = 20;
   /** Failed authentications allowed per address and minute. */
   @toInt @IsInt() @Min(1) AUTH_FAILURE_LIMIT_PER_MINUTE = 60;
+  /** Secret key of the Stripe account that sells plans; nothing is sold when unset. */
+  @IsOptional() @IsString() STRIPE_SECRET_KEY?: string;
+  /** Secret that Stripe signs its deliveries to /webhooks/stripe with. */
+  @IsOptional() @IsString() STRIPE_WEBHOOK_SECRET?: string;
+  /** Stripe's ids of the recurring prices that are sold. */
+  @IsOptional() @IsString() STRIPE_PRICE_STARTER?: string;
+  @IsOptional() @IsString() STRIPE_PRICE_PRO?: string;
+  @IsOptional() @IsString() STRIPE_PRICE_TEAM?: string;
+  /** Where Stripe's API is. */
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  STRIPE_API_BASE = 'https://api.stripe.com';
+  /** Page that Stripe sends people back to; the API docs of PUBLIC_URL when unset. */
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  BILLING_RETURN_URL?: string;
   /** Smallest level that is logged. */
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL = 'info';
   /** Serve Prometheus metrics at /metrics without a credential. */
@@ -174,6 +189,12 @@ const OPTIONAL_SETTINGS = [
   'SMTP_PASSWORD',
   'SMTP_SECURE',
   'MAIL_FROM',
+  'STRIPE_SECRET_KEY',
+  'STRIPE_WEBHOOK_SECRET',
+  'STRIPE_PRICE_STARTER',
+  'STRIPE_PRICE_PRO',
+  'STRIPE_PRICE_TEAM',
+  'BILLING_RETURN_URL',
   'FAULT_POINT',
   'OUTBOUND_ALLOW_PRIVATE',
   'DNS_SERVER',

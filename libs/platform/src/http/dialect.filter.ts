@@ -65,7 +65,7 @@ export function sendError(exception: unknown, request: Request, response: Respon
   // Only `internal` is a fault of ours; 502–504 say that something else is missing, full or slow.
   const entry = { msg: 'request failed', err: error.cause ?? error, path: loggedPath(request.path) };
   if (error.code === 'internal') log.error(entry);
-  else if (error.status >= 500) log.warn(entry);
+  else if (error.status > 501) log.warn(entry);
   if (response.headersSent) {
     // The status line is gone: only breaking the connection tells the client that the answer is not whole.
     request.socket.destroy();

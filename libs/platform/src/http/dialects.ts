@@ -11,6 +11,7 @@ const PREFIXES: readonly (readonly [prefix: string, dialect: Dialect])[] = [
   ['/v1/responses', agentDialect],
   ['/v1/sessions', agentDialect],
   ['/v1/skills', agentDialect],
+  ['/webhooks', capturedDialect],
   ['/api/v1', capturedDialect],
   ['/api', sandboxDialect],
   ['/v1', gitDialect],

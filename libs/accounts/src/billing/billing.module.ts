@@ -1,0 +1,31 @@
+import { Module } from '@nestjs/common';
+import { Clock } from '#kernel';
+import { AppConfig } from '#platform';
+import { AccountsModule } from '../accounts.module.js';
+import { ApiBillingController } from '../http/api-billing.controller.js';
+import { StripeWebhookController } from '../http/stripe-webhook.controller.js';
+import { BillingParties } from './billing-parties.js';
+import { BillingRepository } from './billing.repository.js';
+import { BillingService } from './billing.service.js';
+import { NoPayments } from './no-payments.js';
+import { PaymentProvider } from './payment-provider.js';
+import { StripePayments } from './stripe-payments.js';
+import { SubscriptionsService } from './subscriptions.service.js';
+
+@Module({
+  imports: [AccountsModule],
+  controllers: [ApiBillingController, StripeWebhookController],
+  providers: [
+    BillingParties,
+    BillingRepository,
+    BillingService,
+    SubscriptionsService,
+    {
+      provide: PaymentProvider,
+      inject: [AppConfig, Clock],
+      useFactory: (config: AppConfig, clock: Clock): PaymentProvider =>
+        config.STRIPE_SECRET_KEY === undefined ? new NoPayments() : new StripePayments(config, clock),
+    },
+  ],
+})
+export class BillingModule {}
