@@ -11,12 +11,13 @@ export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   start: () => import('./commands/start.js'),
   migrate: () => import('./commands/migrate.js'),
   doctor: () => import('./commands/doctor.js'),
+  admin: () => import('./commands/admin.js'),
   audit: () => import('./commands/audit.js'),
   help: () => import('./commands/help.js'),
 };
 
 /** Commands with words and options of their own; the others take none. */
-const WITH_ARGUMENTS: ReadonlySet<CommandName> = new Set(['audit']);
+const WITH_ARGUMENTS: ReadonlySet<CommandName> = new Set(['admin', 'audit']);
 
 export function takesArguments(name: CommandName): boolean {
   return WITH_ARGUMENTS.has(name);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmbeddedPostgres, findRunningDatabase } from '#platform';
 
@@ -11,6 +12,8 @@ interface OpenOptions {
   readonly dataDir: string;
   /** Use the embedded database of a server that already runs, instead of failing because it does. */
   readonly joinRunning?: boolean;
+  /** Fail where no server has ever run, instead of making a new database. */
+  readonly mustExist?: boolean;
   /** Where notes for the operator go; stdout unless a command prints its result there. */
   readonly report?: (line: string) => void;
   readonly onUnexpectedExit?: (reason: string) => void;
@@ -23,6 +26,9 @@ export async function openDatabase(env: NodeJS.ProcessEnv, options: OpenOptions)
   const running = options.joinRunning ? await findRunningDatabase(join(options.dataDir, 'pg')) : undefined;
   if (running !== undefined) return { url: running.url, close };
 
+  if (options.mustExist && !existsSync(join(options.dataDir, 'pg', 'data', 'PG_VERSION'))) {
+    throw new Error(`There is no database in ${options.dataDir}; set DATA_DIR or DATABASE_URL as the server has it.`);
+  }
   const postgres = new EmbeddedPostgres({
     dataDir: options.dataDir,
     report: options.report ?? ((line) => console.log(line)),

@@ -3,6 +3,7 @@ export const SUMMARIES = {
   start: 'Start the server (and its database, when DATABASE_URL is unset)',
   migrate: 'Bring the database schema up to date and exit',
   doctor: 'Name what this machine lacks, and the line that fixes it',
+  admin: 'Mint a key, set a tier, list users: for when nobody can log in',
   audit: 'Verify the sealed audit log, or print the key that its seals are checked with',
   help: 'Show this list',
 } as const;

@@ -18,7 +18,12 @@ async function verify(env: NodeJS.ProcessEnv, options: Readonly<Record<string, s
   const pem = await publicKey(env, options['public-key']);
   const { AuditChainsRepository, AuditVerifier, Database, signatureCheck } = await import('#platform');
   const { DataSource } = await import('typeorm');
-  const database = await openDatabase(env, { dataDir: dataDirOf(env), joinRunning: true, report: console.error });
+  const database = await openDatabase(env, {
+    dataDir: dataDirOf(env),
+    joinRunning: true,
+    mustExist: true,
+    report: console.error,
+  });
   try {
     const source = await new DataSource({
       type: 'postgres',

@@ -1,7 +1,13 @@
-import type { Tier } from '#platform';
+import { type Tier, TIERS } from '#platform';
 
 /** `admin` is a role of the platform, shown and set where the tier is (sessionfs-2.md §2.1). */
 export type ShownTier = Tier | 'admin';
+
+export const SHOWN_TIERS = [...TIERS, 'admin'] as const;
+
+export function isShownTier(text: string): text is ShownTier {
+  return (SHOWN_TIERS as readonly string[]).includes(text);
+}
 
 export type UserStatus = 'active' | 'inactive' | 'all';
 

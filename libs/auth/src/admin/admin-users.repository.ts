@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, encodeKeyset, type Page } from '#platform';
+import { Database, type Page } from '#platform';
 import type { AdminUser, AdminUserDetail, LockedUser, ShownTier, UserStatus } from './admin-user.js';
 
 export interface UserFilter {
@@ -25,7 +25,7 @@ export class AdminUsersRepository {
   constructor(private readonly db: Database) {}
 
   /** Newest first. */
-  async list(filter: UserFilter, page: Page): Promise<{ users: AdminUser[]; next: string | null }> {
+  async list(filter: UserFilter, page: Page): Promise<{ users: AdminUser[]; next: string[] | null }> {
     const [micros = null, id = null] = page.after ?? [];
     const rows = await this.db.query<ListedUser>(
       `select ${USER}, (extract(epoch from u.created_at) * 1000000)::bigint::text as position
@@ -37,7 +37,7 @@ export class AdminUsersRepository {
     );
     const users = rows.slice(0, page.size);
     const last = users.at(-1);
-    return { users, next: last && rows.length > page.size ? encodeKeyset([last.position, last.id]) : null };
+    return { users, next: last && rows.length > page.size ? [last.position, last.id] : null };
   }
 
   async count(filter: UserFilter): Promise<number> {

@@ -11,7 +11,8 @@ import { AdminUsersRepository, type UserFilter } from './admin-users.repository.
 export interface UserPage {
   readonly users: readonly AdminUser[];
   readonly total: number;
-  readonly next: string | null;
+  /** The sort columns of the last one, when there are more. */
+  readonly next: readonly string[] | null;
 }
 
 export interface MintedOnBehalf extends MintedKey {

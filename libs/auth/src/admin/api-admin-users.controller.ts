@@ -12,6 +12,7 @@ import {
   RequireAdmin,
   UUID_SHAPE,
 } from '#platform';
+import { isShownTier, SHOWN_TIERS } from './admin-user.js';
 import { AdminUsersService } from './admin-users.service.js';
 import {
   ApiActivatedUser,
@@ -24,7 +25,6 @@ import {
   ApiMintKeyBody,
   ApiTierChange,
   ApiVerifiedUser,
-  SHOWN_TIERS,
 } from './api-admin-users.dto.js';
 import { Deactivation } from './deactivation.js';
 
@@ -130,7 +130,7 @@ export class ApiAdminUsersController {
 }
 
 function assertTier(tier: string): void {
-  if ((SHOWN_TIERS as readonly string[]).includes(tier)) return;
+  if (isShownTier(tier)) return;
   throw new DomainError('bad_request', `Invalid tier. Use one of: ${SHOWN_TIERS.join(', ')}`, { field: 'tier' });
 }
 

@@ -1,12 +1,18 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
-import { ApiPageQuery, TIERS } from '#platform';
+import { ApiPageQuery, encodeKeyset } from '#platform';
 import type { Key } from '../keys/key.js';
-import { type AdminUser, type AdminUserDetail, type ShownTier, shownTier, type UserStatus } from './admin-user.js';
+import {
+  type AdminUser,
+  type AdminUserDetail,
+  SHOWN_TIERS,
+  type ShownTier,
+  shownTier,
+  type UserStatus,
+} from './admin-user.js';
 import type { UserFilter } from './admin-users.repository.js';
 import type { MintedOnBehalf, UserPage } from './admin-users.service.js';
 
-export const SHOWN_TIERS = [...TIERS, 'admin'] as const;
 const STATUSES = ['active', 'inactive', 'all'] as const;
 const NO_NUL = /^[^\0]*$/;
 
@@ -70,7 +76,7 @@ export class ApiAdminUserList {
       page: page.number,
       page_size: page.size,
       users: users.map((user) => ApiAdminUser.from(user)),
-      next_cursor: next,
+      next_cursor: next && encodeKeyset(next),
     };
   }
 }
