@@ -19,12 +19,33 @@ import { MembershipEntity, OrganisationEntity } from './organisations/organisati
 import { OrganisationsRepository } from './organisations/organisations.repository.js';
 import { OrganisationsService } from './organisations/organisations.service.js';
 import { OrgJournal } from './organisations/org-journal.js';
+import { ApiMembersController } from './http/api-members.controller.js';
+import { ApiOrgSettingsController } from './http/api-org-settings.controller.js';
+import { ApiOwnerTransfersController } from './http/api-owner-transfers.controller.js';
+import { ApiProfileController } from './http/api-profile.controller.js';
+import { ApiTeamsController } from './http/api-teams.controller.js';
+import { MembersService } from './organisations/members.service.js';
+import { OrgRemovalService } from './organisations/org-removal.service.js';
+import { OrgSettingsService } from './organisations/org-settings.service.js';
+import { OwnerTransferSweeper } from './organisations/owner-transfer-sweeper.js';
+import { OwnerTransfersRepository } from './organisations/owner-transfers.repository.js';
+import { OwnerTransfersService } from './organisations/owner-transfers.service.js';
+import { ProfileService } from './profile.service.js';
+import { TeamsRepository } from './teams/teams.repository.js';
+import { TeamsService } from './teams/teams.service.js';
 import { PlanGate } from './plan-gate.js';
 import { UsersService } from './users.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity, OrganisationEntity, MembershipEntity])],
-  controllers: [ApiOrganisationsController],
+  controllers: [
+    ApiOrganisationsController,
+    ApiMembersController,
+    ApiOrgSettingsController,
+    ApiOwnerTransfersController,
+    ApiProfileController,
+    ApiTeamsController,
+  ],
   providers: [
     AccountHoldings,
     AccountSlugs,
@@ -40,6 +61,15 @@ import { UsersService } from './users.service.js';
     OrganisationsRepository,
     OrganisationsService,
     OrgJournal,
+    MembersService,
+    OrgRemovalService,
+    OrgSettingsService,
+    OwnerTransferSweeper,
+    OwnerTransfersRepository,
+    OwnerTransfersService,
+    ProfileService,
+    TeamsRepository,
+    TeamsService,
     PlanGate,
     UsersService,
     { provide: APP_INTERCEPTOR, useClass: FeatureInterceptor },

@@ -29,6 +29,7 @@ import { RefsService } from './refs.service.js';
 import { RefWriter } from './ref-writer.js';
 import { RepoEntity } from './repo.entity.js';
 import { RepoCreation } from './repo-creation.js';
+import { RepoHoldings } from './repo-holdings.js';
 import { RepoJournal } from './repo-journal.js';
 import { RepoQuota } from './repo-quota.js';
 import { repoRoot, RepoStorage } from './repo-storage.js';
@@ -95,6 +96,7 @@ const ENGINE: Provider[] = [
     RefsService,
     RefWriter,
     RepoCreation,
+    RepoHoldings,
     RepoJournal,
     RepoQuota,
     RepoStorage,

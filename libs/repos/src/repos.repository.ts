@@ -71,9 +71,23 @@ export class ReposRepository {
     return Number(row?.count ?? 0);
   }
 
-  /** Serialises creations of one account until the transaction ends, so that its quota holds. */
-  async lockAccount(accountId: string): Promise<void> {
-    await this.db.query('select 1 from account where id = $1 for update', [accountId]);
+  /**
+   * Serialises creations of one account until the transaction ends, so that its quota holds. False for an account that
+   * was closed, although a node may not know that yet.
+   */
+  async lockAccount(accountId: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from account where id = $1 and closed_at is null for update', [
+      accountId,
+    ]);
+    return rows.length > 0;
+  }
+
+  /** As lockAccount, but creations go on side by side: only the closing of the account waits. */
+  async holdAccount(accountId: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from account where id = $1 and closed_at is null for key share', [
+      accountId,
+    ]);
+    return rows.length > 0;
   }
 
   /** The row as it is after the change. Errors: `not_found` when it is gone. */

@@ -41,13 +41,13 @@ export class KeysRepository {
     return row ?? null;
   }
 
-  /** The organisation account of that slug, if the user is one of its members. */
+  /** The organisation account of that slug, a former one included, if the user is one of its members. */
   async findActedFor(userId: string, slug: string): Promise<ActedFor | null> {
     const [row] = await this.db.query<ActedFor>(
       `select a.id as "accountId", a.slug as "accountSlug", o.id as "orgId", a.tier
-         from account a join organisation o on o.account_id = a.id
+         from account_slug s join account a on a.id = s.account_id join organisation o on o.account_id = a.id
          join org_member m on m.org_id = o.id and m.user_id = $1
-        where a.slug = $2`,
+        where s.slug = $2`,
       [userId, slug],
     );
     return row ?? null;

@@ -29,8 +29,10 @@ export class GitReposService {
   async open(caller: Principal | null, address: GitAddress, service: GitService): Promise<Repo> {
     const isPush = service === 'git-receive-pack';
     if (isPush) assertMayPush(caller);
-    const isOwn = caller?.accountSlug === address.account;
-    const owner = isOwn ? caller.accountId : (await this.accounts.findBySlug(address.account))?.id;
+    const isNamed = caller?.accountSlug === address.account;
+    const owner = isNamed ? caller.accountId : (await this.accounts.findBySlug(address.account))?.id;
+    // By the account and not by its slug: remotes written down before a renaming keep working.
+    const isOwn = caller !== null && caller.accountId === owner;
     const repo = owner === undefined ? null : await this.repos.find(owner, address.repo);
     if (repo && isOwn) return repo;
     if (repo?.visibility !== 'public') throw caller ? repoNotFound() : credentialNeeded();
