@@ -9,6 +9,7 @@ import { Deactivation } from './admin/deactivation.js';
 import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
+import { ApiServiceKeysController } from './http/api-service-keys.controller.js';
 import { V1SessionController } from './http/v1-session.controller.js';
 import { KeyAuthenticator } from './key-authenticator.js';
 import { ActedForAccounts } from './keys/acted-for.js';
@@ -30,13 +31,20 @@ import { SessionLifecycle } from './pinned-sessions/session-lifecycle.js';
 import { SessionUpkeep } from './pinned-sessions/session-upkeep.js';
 import { TrackedWrites } from './pinned-sessions/tracked-writes.js';
 import { ProfileService } from './profile.service.js';
+import { ServiceKeysService } from './service-keys/service-keys.service.js';
 import { SignupService } from './signup.service.js';
 
 /** Keys and pinned sessions, and who they stand for. Global, because the platform's guard needs the Authenticator everywhere. */
 @Global()
 @Module({
   imports: [AccountsModule, TypeOrmModule.forFeature([KeyEntity])],
-  controllers: [ApiAdminUsersController, ApiAuthController, ApiKeysController, V1SessionController],
+  controllers: [
+    ApiAdminUsersController,
+    ApiAuthController,
+    ApiKeysController,
+    ApiServiceKeysController,
+    V1SessionController,
+  ],
   providers: [
     ActedForAccounts,
     AdminUsersRepository,
@@ -56,6 +64,7 @@ import { SignupService } from './signup.service.js';
     Principals,
     ProfileService,
     Revocations,
+    ServiceKeysService,
     SessionActivity,
     SessionLifecycle,
     SessionUpkeep,

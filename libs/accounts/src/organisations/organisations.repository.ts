@@ -79,8 +79,8 @@ export class OrganisationsRepository {
       [accountId, userId, orgId],
     );
     await this.db.query(
-      `update api_key set revoked_at = $3, revoke_reason = 'membership ended'
-        where account_id = $1 and user_id = $2 and revoked_at is null`,
+      `update api_key set revoked_at = $3, revoke_reason = 'membership ended', replaced_by = null
+        where account_id = $1 and user_id = $2 and (revoked_at is null or revoked_at > $3)`,
       [accountId, userId, now],
     );
     await this.db.repo(MembershipEntity).delete({ orgId, userId });
@@ -90,8 +90,8 @@ export class OrganisationsRepository {
   /** Its members, invites, teams and transfers go with it; its account stays, so that no other can have its slugs. */
   async remove(org: Organisation, now: Date): Promise<void> {
     await this.db.query(
-      `update api_key set revoked_at = $2, revoke_reason = 'organization deleted'
-        where account_id = $1 and revoked_at is null`,
+      `update api_key set revoked_at = $2, revoke_reason = 'organization deleted', replaced_by = null
+        where account_id = $1 and (revoked_at is null or revoked_at > $2)`,
       [org.accountId, now],
     );
     await this.db.repo(OrganisationEntity).delete({ id: org.id });

@@ -109,11 +109,12 @@ export class AdminUsersRepository {
     return rows.length;
   }
 
-  /** The user's live sessions, ended now. */
+  /** The user's live sessions, ended now; those of service keys are their organisation's. */
   endPinnedSessions(userId: string, now: Date): Promise<{ id: string; accountId: string }[]> {
     return this.db.query(
-      `update pinned_session set ended_at = $2, end_reason = 'user_deactivated'
-        where user_id = $1 and ended_at is null returning id, account_id as "accountId"`,
+      `update pinned_session s set ended_at = $2, end_reason = 'user_deactivated' from api_key k
+        where k.id = s.key_id and k.kind <> 'service_key' and s.user_id = $1 and s.ended_at is null
+       returning s.id, s.account_id as "accountId"`,
       [userId, now],
     );
   }

@@ -177,7 +177,13 @@ export class ApiPersonalKey {
   @ApiProperty({ nullable: true, type: String }) last_used_ip!: string | null;
   @ApiProperty({ description: 'Not revoked; an expired key stays active' }) is_active!: boolean;
   @ApiProperty({ type: [String] }) scopes!: string[];
-  @ApiProperty({ format: 'date-time', nullable: true, type: String }) revoked_at!: string | null;
+  @ApiProperty({
+    format: 'date-time',
+    nullable: true,
+    type: String,
+    description: 'When the key stopped being accepted, or will, if it was rotated with a grace',
+  })
+  revoked_at!: string | null;
   @ApiProperty({ nullable: true, type: String }) revoke_reason!: string | null;
   @ApiProperty({
     format: 'date-time',
@@ -188,7 +194,6 @@ export class ApiPersonalKey {
   grace_ends_at!: string | null;
 
   static from(key: Key, now: number): ApiPersonalKey {
-    const isActive = !isRevoked(key, now);
     return {
       id: key.id,
       name: key.name,
@@ -197,10 +202,10 @@ export class ApiPersonalKey {
       expires_at: key.expiresAt?.toISOString() ?? null,
       last_used_at: key.lastUsedAt?.toISOString() ?? null,
       last_used_ip: key.lastUsedIp,
-      is_active: isActive,
+      is_active: !isRevoked(key, now),
       scopes: key.scopes,
-      revoked_at: isActive ? null : (key.revokedAt?.toISOString() ?? null),
-      revoke_reason: isActive ? null : key.revokeReason,
+      revoked_at: key.revokedAt?.toISOString() ?? null,
+      revoke_reason: key.revokeReason,
       grace_ends_at: graceEndOf(key, now)?.toISOString() ?? null,
     };
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { DomainError, isSlug } from '#kernel';
-import type { Principal } from '#platform';
+import { crossOrgDenied, type Principal } from '#platform';
 import type { ActedFor } from './key.js';
 import { KeysRepository } from './keys.repository.js';
 import { type Revocation, Revocations } from './revocations.js';
@@ -38,7 +38,8 @@ export class ActedForAccounts {
   async turnOrRefuse(principal: Principal, slug: string): Promise<Principal> {
     const turned = await this.turn(principal, slug);
     if (turned) return turned;
-    if (principal.kind === 'service_key') throw crossOrgDenied(principal);
+    // The other one is not named: whether the slug is an organisation's is none of this key's business.
+    if (principal.kind === 'service_key') throw crossOrgDenied(principal, null);
     throw new DomainError('forbidden', 'This key does not act for the account named in X-Account', {
       field: 'X-Account',
     });
@@ -71,12 +72,4 @@ function touches(revocation: Revocation, entry: ActedFor & { userId: string }): 
 
 function factsOf({ accountId, accountSlug, orgId, tier }: ActedFor): ActedFor {
   return { accountId, accountSlug, orgId, tier };
-}
-
-/** The other organisation is not named: whether the slug is one is none of this key's business. */
-function crossOrgDenied(principal: Principal): DomainError {
-  return new DomainError('forbidden', 'This service key belongs to another organization', {
-    reason: 'cross_org_denied',
-    details: { key_org_id: principal.orgId, project_org_id: null },
-  });
 }

@@ -31,7 +31,7 @@ export class KeysRepository {
               k.project_ids as "projectIds", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
               k.replaced_by as "replacedBy", k.late_use_at as "lateUseAt",
               a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive",
-              o.id is null or m.user_id is not null as "isMember"
+              a.kind = 'personal' or m.user_id is not null as "isMember"
          from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
          left join organisation o on o.account_id = a.id
          left join org_member m on m.org_id = o.id and m.user_id = k.user_id

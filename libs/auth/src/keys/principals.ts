@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock, DomainError } from '#kernel';
-import type { Principal } from '#platform';
+import { missingOrganisation, type Principal } from '#platform';
 import { isWellFormedKey } from './key-format.js';
 import { isRevoked, type KeyWithOwner, principalOfKey } from './key.js';
 import { LateKeyUses } from './late-key-uses.js';
@@ -51,6 +51,7 @@ export class Principals {
     this.assertUnexpired(key);
     // A service key is its organisation's: who made it may come and go.
     if (key.kind !== 'service_key') assertHolder(key);
+    else if (key.orgId === null) throw missingOrganisation();
     const principal = principalOfKey(key);
     if (!this.revocations.sawSince(started, (revocation) => concerns(revocation, principal)))
       this.cache.set(cacheKey, { principal, key });

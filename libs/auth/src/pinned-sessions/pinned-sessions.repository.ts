@@ -65,8 +65,8 @@ const LAPSE = `case
     when k.revoked_at <= $1 and k.replaced_by is null or c.revoked_at <= $1 and c.replaced_by is null then 'key_revoked'
     when c.expires_at <= $1 then 'key_expired'
     when k.kind <> 'service_key' and not u.is_active then 'user_deactivated'
-    when k.kind <> 'service_key' and o.id is not null and m.user_id is null then 'membership_lost'
-    when a.closed_at is not null then 'membership_lost'
+    when a.closed_at is not null or a.kind = 'organisation' and o.id is null then 'membership_lost'
+    when a.kind = 'organisation' and k.kind <> 'service_key' and m.user_id is null then 'membership_lost'
     when array_position($2::text[], a.tier) < array_position($2::text[], s.tier) then 'tier_downgrade'
   end`;
 
