@@ -95,7 +95,7 @@ describe('a mail', () => {
     expect(received!.text).toContain(link);
     expect(received!.html).toContain(`href="${link}"`);
     expect(received!.raw).toMatch(/^Auto-Submitted: auto-generated\r$/im);
-    expect(await mail.findDelivery(id)).toEqual({ state: 'sent', sentBy: 'smtp', lastError: null });
+    expect(await mail.findDelivery(id)).toEqual({ id, state: 'sent', sentBy: 'smtp', lastError: null });
   });
 
   it('is not sent when its transaction is rolled back', async () => {
@@ -108,6 +108,19 @@ describe('a mail', () => {
     await settled(await mail.send('verification', kept, VERIFICATION));
     expect(peer.attempts).not.toContain(undone);
     expect(await sql(server, 'select from mail where recipient = $1', [undone])).toEqual([]);
+  });
+
+  it('is not sent any more once it is withdrawn', async () => {
+    const to = somebody();
+    peer.treat(to, { at: 'rcpt', code: 451, text: '4.7.1 greylisted' });
+    const id = await mail.send('verification', to, VERIFICATION);
+    await settled(id);
+    await mail.withdraw(id);
+    expect(await mail.findDelivery(id)).toBeNull();
+    const sent = await mail.send('verification', somebody(), VERIFICATION);
+    await settled(sent);
+    await mail.withdraw(sent);
+    expect(await mail.findDelivery(sent)).toMatchObject({ state: 'sent' });
   });
 
   it('tells the recipient of a handoff everything needed to take it', async () => {

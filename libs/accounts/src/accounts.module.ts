@@ -14,6 +14,14 @@ import { FeatureInterceptor } from './features.js';
 import { ApiOrganisationsController } from './http/api-organisations.controller.js';
 import { HomeOrgs } from './organisations/home-org.js';
 import { Departures } from './organisations/departures.js';
+import { ApiInvitesController } from './http/api-invites.controller.js';
+import { InviteAnswersService } from './invites/invite-answers.service.js';
+import { InviteRecords } from './invites/invite-records.js';
+import { InviteEntity } from './invites/invite.entity.js';
+import { InviteMails } from './invites/invite-mails.js';
+import { InvitesRepository } from './invites/invites.repository.js';
+import { InvitesService } from './invites/invites.service.js';
+import { Seats } from './invites/seats.js';
 import { Memberships } from './organisations/memberships.js';
 import { MembershipEntity, OrganisationEntity } from './organisations/organisation.entity.js';
 import { OrganisationsRepository } from './organisations/organisations.repository.js';
@@ -37,9 +45,10 @@ import { PlanGate } from './plan-gate.js';
 import { UsersService } from './users.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity, OrganisationEntity, MembershipEntity])],
+  imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity, OrganisationEntity, MembershipEntity, InviteEntity])],
   controllers: [
     ApiOrganisationsController,
+    ApiInvitesController,
     ApiMembersController,
     ApiOrgSettingsController,
     ApiOwnerTransfersController,
@@ -57,6 +66,11 @@ import { UsersService } from './users.service.js';
     EntitlementsService,
     EntitlementsRepository,
     HomeOrgs,
+    InviteAnswersService,
+    InviteMails,
+    InviteRecords,
+    InvitesRepository,
+    InvitesService,
     Memberships,
     OrganisationsRepository,
     OrganisationsService,
@@ -71,6 +85,7 @@ import { UsersService } from './users.service.js';
     TeamsRepository,
     TeamsService,
     PlanGate,
+    Seats,
     UsersService,
     { provide: APP_INTERCEPTOR, useClass: FeatureInterceptor },
   ],
@@ -81,9 +96,11 @@ import { UsersService } from './users.service.js';
     EffectiveTier,
     EntitlementsService,
     HomeOrgs,
+    InvitesService,
     Memberships,
     OrganisationsService,
     PlanGate,
+    Seats,
     UsersService,
   ],
 })

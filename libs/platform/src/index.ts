@@ -44,6 +44,7 @@ export * from './jobs/jobs.module.js';
 export * from './limits/rate-limits.js';
 export * from './mail/mail.js';
 export { describeMail, smtpOptions } from './mail/mail-settings.js';
+export type { MailDelivery } from './mail/mail-outbox.repository.js';
 export type { MailFacts, MailTemplate } from './mail/templates/templates.js';
 export * from './platform.module.js';
 export * from './telemetry/metrics.js';

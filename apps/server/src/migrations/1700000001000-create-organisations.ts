@@ -46,6 +46,8 @@ const STATEMENTS = [
     declined_at timestamptz,
     decline_reason text,
     last_emailed_at timestamptz,
+    mail_id uuid,
+    token_digest bytea,
     unique (org_id, email)
   )`,
   `create index org_invite_by_email on org_invite (email, created_at desc)`,

@@ -19,6 +19,7 @@ export interface ClaimedMail {
 }
 
 export interface MailDelivery {
+  readonly id: string;
   readonly state: 'waiting' | 'sent' | 'failed';
   /** How it was sent; null until then. */
   readonly sentBy: 'smtp' | 'file' | null;
@@ -79,14 +80,18 @@ export class MailOutboxRepository {
     );
   }
 
-  async find(id: string): Promise<MailDelivery | null> {
-    const [row] = await this.db.query<MailDelivery>(
-      `select case when sent_at is not null then 'sent' when failed_at is not null then 'failed' else 'waiting' end as state,
-              sent_by as "sentBy", last_error as "lastError"
-         from mail where id = $1`,
-      [id],
+  find(ids: readonly string[]): Promise<MailDelivery[]> {
+    return this.db.query<MailDelivery>(
+      `select id, sent_by as "sentBy", last_error as "lastError",
+              case when sent_at is not null then 'sent' when failed_at is not null then 'failed' else 'waiting' end as state
+         from mail where id = any($1::uuid[])`,
+      [ids],
     );
-    return row ?? null;
+  }
+
+  /** Removes a mail that is neither sent nor failed. */
+  async remove(id: string): Promise<void> {
+    await this.db.query('delete from mail where id = $1 and next_try_at is not null', [id]);
   }
 
   /** Mails of a kind to an address in the last hour, and the seconds until the oldest of them is an hour old. */

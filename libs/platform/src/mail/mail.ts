@@ -41,9 +41,19 @@ export class Mail {
     return id;
   }
 
-  /** What became of a mail; null once it is forgotten, a month after it was settled. */
-  findDelivery(id: string): Promise<MailDelivery | null> {
-    return this.outbox.find(id);
+  /** What became of a mail; null once it is withdrawn or forgotten, a month after it was settled. */
+  async findDelivery(id: string): Promise<MailDelivery | null> {
+    return (await this.findDeliveries([id])).get(id) ?? null;
+  }
+
+  /** As findDelivery, for several; what is not known is left out. */
+  async findDeliveries(ids: readonly string[]): Promise<Map<string, MailDelivery>> {
+    return new Map((await this.outbox.find(ids)).map((delivery) => [delivery.id, delivery]));
+  }
+
+  /** A mail that was overtaken is sent no more; one that is under way may still arrive. */
+  async withdraw(id: string): Promise<void> {
+    await this.outbox.remove(id);
   }
 
   /** Refuses another mail of this kind to one address within the hour. Errors: `rate_limited` with Retry-After. */
