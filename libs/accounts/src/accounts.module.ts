@@ -33,6 +33,7 @@ import { ApiOwnerTransfersController } from './http/api-owner-transfers.controll
 import { ApiProfileController } from './http/api-profile.controller.js';
 import { ApiTeamsController } from './http/api-teams.controller.js';
 import { MembersService } from './organisations/members.service.js';
+import { OrgCreationService } from './organisations/org-creation.service.js';
 import { OrgRemovalService } from './organisations/org-removal.service.js';
 import { OrgSettingsService } from './organisations/org-settings.service.js';
 import { OwnerTransferSweeper } from './organisations/owner-transfer-sweeper.js';
@@ -76,6 +77,7 @@ import { UsersService } from './users.service.js';
     OrganisationsService,
     OrgJournal,
     MembersService,
+    OrgCreationService,
     OrgRemovalService,
     OrgSettingsService,
     OwnerTransferSweeper,

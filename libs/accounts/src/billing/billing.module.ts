@@ -4,6 +4,7 @@ import { AppConfig } from '#platform';
 import { AccountsModule } from '../accounts.module.js';
 import { ApiBillingController } from '../http/api-billing.controller.js';
 import { StripeWebhookController } from '../http/stripe-webhook.controller.js';
+import { BillingHoldings } from './billing-holdings.js';
 import { BillingParties } from './billing-parties.js';
 import { BillingRepository } from './billing.repository.js';
 import { BillingService } from './billing.service.js';
@@ -16,6 +17,7 @@ import { SubscriptionsService } from './subscriptions.service.js';
   imports: [AccountsModule],
   controllers: [ApiBillingController, StripeWebhookController],
   providers: [
+    BillingHoldings,
     BillingParties,
     BillingRepository,
     BillingService,

@@ -25,16 +25,20 @@ export class EffectiveTier {
     return this.entitlements.findTier(account ?? caller.accountId, this.clock.date());
   }
 
+  /** The tier the account itself has now. */
+  ofAccount(accountId: string): Promise<Tier> {
+    return this.entitlements.findTier(accountId, this.clock.date());
+  }
+
   /**
-   * The better of what the caller's plan is worth and the tier of an account of the caller's own, if it has the feature.
+   * What the caller's plan is worth or the tier of an account of the caller's own has the feature.
    * Errors: `forbidden` with reason `upgrade_required`.
    */
-  async assertBestHas(caller: Principal, ownAccountId: string, feature: Feature): Promise<Tier> {
+  async assertBestHas(caller: Principal, ownAccountId: string, feature: Feature): Promise<void> {
     const effective = await this.of(caller);
-    const own = await this.entitlements.findTier(ownAccountId, this.clock.date());
+    const own = await this.ofAccount(ownAccountId);
     const best = TIERS.indexOf(own) > TIERS.indexOf(effective) ? own : effective;
     if (!hasFeature(best, feature)) throw this.gate.upgradeRequired(feature, best);
-    return best;
   }
 
   /** Errors: `forbidden` with reason `upgrade_required`. */

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Caller, type Principal, UserOnly } from '#platform';
+import { OrgCreationService } from '../organisations/org-creation.service.js';
 import { OrganisationsService } from '../organisations/organisations.service.js';
 import {
   ApiCreatedOrg,
@@ -15,7 +16,10 @@ import {
 @ApiTags('Organizations')
 @Controller('api/v1')
 export class ApiOrganisationsController {
-  constructor(private readonly orgs: OrganisationsService) {}
+  constructor(
+    private readonly orgs: OrganisationsService,
+    private readonly creation: OrgCreationService,
+  ) {}
 
   /** Takes the team tier or above; the caller becomes the owner. */
   @Post('org')
@@ -24,7 +28,7 @@ export class ApiOrganisationsController {
   @ApiOperation({ operationId: 'createOrg', summary: 'Create an organization' })
   @ApiOkResponse({ type: ApiCreatedOrg })
   async create(@Caller() caller: Principal, @Body() body: ApiCreateOrgBody): Promise<ApiCreatedOrg> {
-    return ApiCreatedOrg.from(await this.orgs.create(caller, { name: body.name, slug: body.slug }));
+    return ApiCreatedOrg.from(await this.creation.create(caller, { name: body.name, slug: body.slug }));
   }
 
   /** The one the key acts for, else the default one, else the one joined first. */

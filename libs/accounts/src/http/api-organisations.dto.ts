@@ -42,7 +42,7 @@ export class ApiCreatedOrg {
   @ApiProperty() name!: string;
   @ApiProperty() slug!: string;
 
-  static from({ id, name, slug }: OrgProfile): ApiCreatedOrg {
+  static from({ id, name, slug }: { id: string; name: string; slug: string }): ApiCreatedOrg {
     return { org_id: id, name, slug };
   }
 }
@@ -66,8 +66,7 @@ export class ApiOrgProfile {
       seats_limit: profile.seatsLimit,
       seats_used: profile.seatsUsed,
       storage_limit_bytes: profile.storageLimitBytes,
-      // Nothing that counts against the pool is stored yet.
-      storage_used_bytes: 0,
+      storage_used_bytes: profile.storageUsedBytes,
     };
   }
 }

@@ -39,7 +39,7 @@ export class OrgRemovalService {
 
 function notEmpty(left: Record<string, number>): DomainError {
   const list = Object.entries(left).map(([kind, count]) => `${kind} (${count})`);
-  return new DomainError('conflict', `The organization still owns ${list.join(', ')}. Delete them first.`, {
+  return new DomainError('conflict', `The organization still owns ${list.join(', ')}. Delete or end them first.`, {
     reason: 'org_not_empty',
     details: { left },
   });

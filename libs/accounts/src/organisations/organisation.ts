@@ -34,6 +34,7 @@ export interface OrgProfile {
   readonly seatsLimit: number;
   readonly seatsUsed: number;
   readonly storageLimitBytes: number;
+  readonly storageUsedBytes: number;
 }
 
 export interface Membership {

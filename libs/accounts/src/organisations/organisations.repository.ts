@@ -17,14 +17,17 @@ export class OrganisationsRepository {
   }
 
   async findProfile(orgId: string): Promise<OrgProfile | null> {
-    const [row] = await this.db.query<OrgProfile & { storageLimitBytes: string }>(
+    const [row] = await this.db.query<OrgProfile & { storageLimitBytes: string; storageUsedBytes: string }>(
       `select o.id, o.account_id as "accountId", o.name, a.slug, a.tier, o.seats_limit as "seatsLimit",
               (select count(*)::integer from org_member m where m.org_id = o.id) as "seatsUsed",
-              o.storage_limit_bytes as "storageLimitBytes"
+              o.storage_limit_bytes as "storageLimitBytes",
+              coalesce((select s.bytes from account_storage s where s.account_id = a.id), 0) as "storageUsedBytes"
          from organisation o join account a on a.id = o.account_id where o.id = $1`,
       [orgId],
     );
-    return row ? { ...row, storageLimitBytes: Number(row.storageLimitBytes) } : null;
+    if (!row) return null;
+    const { storageLimitBytes, storageUsedBytes } = row;
+    return { ...row, storageLimitBytes: Number(storageLimitBytes), storageUsedBytes: Number(storageUsedBytes) };
   }
 
   /** By name. */
