@@ -4,6 +4,7 @@ import { AccountsModule } from '#accounts';
 import { Authenticator, SessionWrites } from '#platform';
 import { AdminUsersRepository } from './admin/admin-users.repository.js';
 import { AdminUsersService } from './admin/admin-users.service.js';
+import { ApiAdminStatsController } from './admin/api-admin-stats.controller.js';
 import { ApiAdminUsersController } from './admin/api-admin-users.controller.js';
 import { Deactivation } from './admin/deactivation.js';
 import { FirstAdmin } from './first-admin.js';
@@ -39,6 +40,7 @@ import { SignupService } from './signup.service.js';
 @Module({
   imports: [AccountsModule, TypeOrmModule.forFeature([KeyEntity])],
   controllers: [
+    ApiAdminStatsController,
     ApiAdminUsersController,
     ApiAuthController,
     ApiKeysController,

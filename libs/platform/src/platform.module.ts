@@ -2,7 +2,9 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Clock, SystemClock } from '#kernel';
 import { AccessModule } from './access/access.module.js';
+import { ApiAdminAuditController } from './audit/api-admin-audit.controller.js';
 import { Audit } from './audit/audit.js';
+import { AuditLogRepository } from './audit/audit-log.repository.js';
 import { AuditSealer } from './audit/audit-sealer.js';
 import { AuditSealsRepository } from './audit/audit-seals.repository.js';
 import { AuditSigningKey } from './audit/signing-key.js';
@@ -20,6 +22,7 @@ import { Outbound } from './http/outbound.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { MailModule } from './mail/mail.module.js';
+import { OperationsModule } from './operations/operations.module.js';
 import { RateBuckets } from './limits/rate-buckets.js';
 import { RateCountsRepository } from './limits/rate-counts.repository.js';
 import { RateLimits } from './limits/rate-limits.js';
@@ -48,12 +51,14 @@ export class PlatformModule {
         BlobsModule,
         AccessModule,
         MailModule,
+        OperationsModule,
       ],
-      controllers: [V1UsageController],
+      controllers: [ApiAdminAuditController, V1UsageController],
       providers: [
         { provide: Clock, useClass: SystemClock },
         Events,
         Audit,
+        AuditLogRepository,
         AuditSealer,
         AuditSealsRepository,
         AuditSigningKey,

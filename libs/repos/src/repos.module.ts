@@ -34,6 +34,7 @@ import { RepoJournal } from './repo-journal.js';
 import { RepoQuota } from './repo-quota.js';
 import { repoRoot, RepoStorage } from './repo-storage.js';
 import { SWEEPER_QUEUE, SweeperJobs, SweeperSchedule } from './repo-sweeper.jobs.js';
+import { ReposReport } from './repos-report.js';
 import { ReposRepository } from './repos.repository.js';
 import { ReposService } from './repos.service.js';
 import { GitRunner } from './runner/git-runner.js';
@@ -98,6 +99,7 @@ const ENGINE: Provider[] = [
     RepoCreation,
     RepoHoldings,
     RepoJournal,
+    ReposReport,
     RepoQuota,
     RepoStorage,
     ReposRepository,

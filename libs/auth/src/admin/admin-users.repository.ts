@@ -9,6 +9,14 @@ export interface UserFilter {
   readonly status: UserStatus;
 }
 
+export interface UserStats {
+  readonly total: number;
+  readonly verified: number;
+  readonly byTier: Record<string, number>;
+  readonly storedBytes: number;
+  readonly storedItems: number;
+}
+
 type ListedUser = AdminUser & { position: string };
 
 const USER = `u.id, u.email, u.display_name as "displayName", u.email_verified as "emailVerified", u.is_admin as "isAdmin",
@@ -60,6 +68,26 @@ export class AdminUsersRepository {
       [userId],
     );
     return row ? { ...row, storageUsedBytes: Number(row.storageUsedBytes) } : null;
+  }
+
+  /** Active users, and what all accounts store. */
+  async stats(): Promise<UserStats> {
+    const rows = await this.db.query<{ tier: string; total: number; verified: number }>(
+      `select case when u.is_admin then 'admin' else a.tier end as tier, count(*)::integer as total,
+              (count(*) filter (where u.email_verified))::integer as verified
+         from app_user u join account a on a.id = u.account_id where u.is_active group by 1`,
+    );
+    const [stored] = await this.db.query<{ bytes: string; items: number }>(
+      `select (select coalesce(sum(bytes), 0) from account_storage) as bytes,
+              (select count(*)::integer from stored_item) as items`,
+    );
+    return {
+      total: rows.reduce((sum, row) => sum + row.total, 0),
+      verified: rows.reduce((sum, row) => sum + row.verified, 0),
+      byTier: Object.fromEntries(rows.map((row) => [row.tier, row.total])),
+      storedBytes: Number(stored?.bytes ?? 0),
+      storedItems: stored?.items ?? 0,
+    };
   }
 
   async findIdByEmail(email: string): Promise<string | null> {

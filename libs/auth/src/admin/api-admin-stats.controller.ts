@@ -1,0 +1,58 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { RequireAdmin } from '#platform';
+import { AdminUsersRepository } from './admin-users.repository.js';
+
+const COUNTS = { type: 'object', additionalProperties: { type: 'integer' } } as const;
+
+class ApiUserStats {
+  @ApiProperty() total!: number;
+  @ApiProperty() verified!: number;
+  @ApiProperty(COUNTS) by_tier!: Record<string, number>;
+}
+
+class ApiSessionStats {
+  @ApiProperty() total!: number;
+  @ApiProperty() total_size_bytes!: number;
+  @ApiProperty(COUNTS) by_tool!: Record<string, number>;
+}
+
+class ApiHandoffStats {
+  @ApiProperty() total!: number;
+  @ApiProperty() pending!: number;
+  @ApiProperty() claimed!: number;
+}
+
+class ApiStorageStats {
+  @ApiProperty() total_bytes!: number;
+  @ApiProperty() blob_count!: number;
+}
+
+export class ApiAdminStats {
+  @ApiProperty() users!: ApiUserStats;
+  @ApiProperty() sessions!: ApiSessionStats;
+  @ApiProperty() handoffs!: ApiHandoffStats;
+  @ApiProperty() storage!: ApiStorageStats;
+}
+
+/** Numbers about the whole server (sessionfs-2.md §15). */
+@ApiTags('Administration')
+@Controller('api/v1/admin/stats')
+export class ApiAdminStatsController {
+  constructor(private readonly users: AdminUsersRepository) {}
+
+  /** Active users count; captured sessions and handoffs are not kept yet. */
+  @Get()
+  @RequireAdmin()
+  @ApiOperation({ operationId: 'adminGetStats', summary: 'Statistics' })
+  @ApiOkResponse({ type: ApiAdminStats })
+  async get(): Promise<ApiAdminStats> {
+    const { total, verified, byTier, storedBytes, storedItems } = await this.users.stats();
+    return {
+      users: { total, verified, by_tier: byTier },
+      sessions: { total: 0, total_size_bytes: 0, by_tool: {} },
+      handoffs: { total: 0, pending: 0, claimed: 0 },
+      storage: { total_bytes: storedBytes, blob_count: storedItems },
+    };
+  }
+}
