@@ -15,6 +15,7 @@ import { ApiOrganisationsController } from './http/api-organisations.controller.
 import { HomeOrgs } from './organisations/home-org.js';
 import { Departures } from './organisations/departures.js';
 import { ApiInvitesController } from './http/api-invites.controller.js';
+import { Admissions } from './invites/admissions.js';
 import { InviteAnswersService } from './invites/invite-answers.service.js';
 import { InviteRecords } from './invites/invite-records.js';
 import { InviteEntity } from './invites/invite.entity.js';
@@ -62,6 +63,7 @@ import { UsersService } from './users.service.js';
     AccountsRepository,
     AccountsService,
     Departures,
+    Admissions,
     EffectiveTier,
     EntitlementExpiry,
     EntitlementsService,
@@ -95,6 +97,7 @@ import { UsersService } from './users.service.js';
     AccountHoldings,
     AccountsService,
     Departures,
+    Admissions,
     EffectiveTier,
     EntitlementsService,
     HomeOrgs,

@@ -61,6 +61,10 @@ export class AccountsRepository {
     return this.db.repo(UserEntity).findOneBy({ email });
   }
 
+  async confirmEmail(userId: string): Promise<void> {
+    await this.db.repo(UserEntity).update({ id: userId }, { emailVerified: true });
+  }
+
   findAccount(id: string): Promise<Account | null> {
     return this.db.repo(AccountEntity).findOneBy({ id });
   }

@@ -56,6 +56,20 @@ export class UsersService {
     return user;
   }
 
+  /** The address in lowercase, as users are kept. */
+  findByEmail(email: string): Promise<User | null> {
+    return this.accounts.findUserByEmail(email);
+  }
+
+  /** Somebody who may say so has said that the address is this person's. */
+  async confirmEmail(user: Pick<User, 'id' | 'accountId'>, by: string): Promise<void> {
+    await this.db.transaction(async () => {
+      await this.accounts.confirmEmail(user.id);
+      const subject = { accountId: user.accountId, kind: 'user', id: user.id };
+      await this.audit.record(null, 'user.email_confirmed', subject, { by });
+    });
+  }
+
   private async createAccount(email: string): Promise<Account> {
     const id = randomUUID();
     for (let suffix = ''; ; suffix = base62(8).toLowerCase()) {

@@ -33,6 +33,7 @@ import { SessionUpkeep } from './pinned-sessions/session-upkeep.js';
 import { TrackedWrites } from './pinned-sessions/tracked-writes.js';
 import { ProfileService } from './profile.service.js';
 import { ServiceKeysService } from './service-keys/service-keys.service.js';
+import { SSO_CONTROLLERS, SSO_PROVIDERS } from './sso/sso-parts.js';
 import { SignupService } from './signup.service.js';
 
 /** Keys and pinned sessions, and who they stand for. Global, because the platform's guard needs the Authenticator everywhere. */
@@ -46,6 +47,7 @@ import { SignupService } from './signup.service.js';
     ApiKeysController,
     ApiServiceKeysController,
     V1SessionController,
+    ...SSO_CONTROLLERS,
   ],
   providers: [
     ActedForAccounts,
@@ -72,6 +74,7 @@ import { SignupService } from './signup.service.js';
     SessionUpkeep,
     SignupService,
     TrackedWrites,
+    ...SSO_PROVIDERS,
     { provide: Authenticator, useClass: KeyAuthenticator },
     { provide: SessionWrites, useExisting: TrackedWrites },
   ],

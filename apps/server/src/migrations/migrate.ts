@@ -8,6 +8,7 @@ import { CreateMailOutbox1700000002000 } from './1700000002000-create-mail-outbo
 import { ExtendKeys1700000003000 } from './1700000003000-extend-keys.js';
 import { CreateBilling1700000004000 } from './1700000004000-create-billing.js';
 import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
+import { CreateSso1700000006000 } from './1700000006000-create-sso.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
@@ -18,6 +19,7 @@ export const MIGRATIONS = [
   ExtendKeys1700000003000,
   CreateBilling1700000004000,
   SealAudit1700000005000,
+  CreateSso1700000006000,
   CreateBlobs1700000010000,
 ];
 

@@ -68,6 +68,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Health: 'State of the server',
   'Pinned sessions': 'Pin an identity once and skip credential look-ups',
   Repositories: 'Git repositories of an account',
+  'Single sign-on': 'Sign-in with OpenID Connect providers',
   Usage: 'What an account has used',
 };
 

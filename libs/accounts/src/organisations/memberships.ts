@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError, isUuid } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { MembershipEntity, OrganisationEntity } from './organisation.entity.js';
+import { ssoRequired } from './sso-required.js';
 import { isAtLeast, isOrgId, type Membership, type Organisation, type OrgRole } from './organisation.js';
 
 /** Who belongs to which organisation, and with which role: look-ups, locks and the role check of every org route. */
@@ -66,6 +67,7 @@ export class Memberships {
   async assertRole(caller: Principal, orgId: string, needed: OrgRole): Promise<Membership> {
     const membership = await this.find(orgId, caller.userId);
     if (!membership) throw orgNotFound();
+    await this.assertSignIn(caller, membership);
     if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
     return membership;
   }
@@ -74,8 +76,23 @@ export class Memberships {
   async assertHomeRole(caller: Principal, needed: OrgRole): Promise<Membership> {
     const membership = await this.findHomeOf(caller);
     if (!membership) throw insufficientRole('none', needed);
+    await this.assertSignIn(caller, membership);
     if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
     return membership;
+  }
+
+  /**
+   * A credential that acts for the organisation was judged when it was verified; others must not get around its single
+   * sign-on by naming it in a path.
+   */
+  private async assertSignIn(caller: Principal, { orgId, userId, role }: Membership): Promise<void> {
+    if (caller.orgId === orgId || role === 'owner') return;
+    const [bound] = await this.db.query<{ slug: string }>(
+      `select a.slug from sso_bound b join organisation o on o.id = b.org_id join account a on a.id = o.account_id
+        where b.org_id = $1 and b.user_id = $2`,
+      [orgId, userId],
+    );
+    if (bound) throw ssoRequired(bound.slug);
   }
 
   /**

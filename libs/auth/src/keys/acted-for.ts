@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { ssoRequired } from '#accounts';
 import { DomainError, isSlug } from '#kernel';
 import { crossOrgDenied, type Principal } from '#platform';
 import type { ActedFor } from './key.js';
@@ -25,13 +26,15 @@ export class ActedForAccounts {
 
   /**
    * The principal as it acts for the account of that slug; null when it may not. A key made for an organisation, a
-   * service key and a pinned session act for nothing but their own account.
+   * service key and a pinned session act for nothing but their own account. Errors: `forbidden` when the organisation
+   * wants its members to come through its single sign-on.
    */
   async turn(principal: Principal, slug: string): Promise<Principal | null> {
     if (slug === principal.accountSlug) return principal;
     if (principal.kind !== 'user_key' || principal.orgId !== null || principal.pinnedSessionId !== null) return null;
-    const account = await this.find(principal.userId, slug);
-    return account && Object.freeze({ ...principal, ...account });
+    const found = await this.find(principal.userId, slug);
+    if (found?.needsSso) throw ssoRequired(slug);
+    return found && Object.freeze({ ...principal, ...identityOf(found) });
   }
 
   /** As turn, for a caller who named the account. @throws DomainError `forbidden` */
@@ -70,6 +73,10 @@ function touches(revocation: Revocation, entry: ActedFor & { userId: string }): 
   return revocation.kind === 'account' && entry.accountId === revocation.subjectId;
 }
 
-function factsOf({ accountId, accountSlug, orgId, tier }: ActedFor): ActedFor {
+function factsOf({ accountId, accountSlug, orgId, tier, needsSso }: ActedFor): ActedFor {
+  return { accountId, accountSlug, orgId, tier, needsSso };
+}
+
+function identityOf({ accountId, accountSlug, orgId, tier }: ActedFor): Omit<ActedFor, 'needsSso'> {
   return { accountId, accountSlug, orgId, tier };
 }

@@ -62,12 +62,14 @@ export interface KeyWithOwner extends Pick<
   readonly isActive: boolean;
   /** Whether its user belongs to the organisation it acts for; true for personal accounts. */
   readonly isMember: boolean;
+  /** Whether its user may act for that organisation only with a key from its single sign-on, which this is not. */
+  readonly needsSso: boolean;
 }
 
 /** What decides as whom a key acts. */
 type KeyIdentity = Omit<
   KeyWithOwner,
-  'prefix' | 'expiresAt' | 'revokedAt' | 'replacedBy' | 'lateUseAt' | 'isActive' | 'isMember'
+  'prefix' | 'expiresAt' | 'revokedAt' | 'replacedBy' | 'lateUseAt' | 'isActive' | 'isMember' | 'needsSso'
 >;
 
 /** An account a person may act for. */
@@ -76,6 +78,8 @@ export interface ActedFor {
   readonly accountSlug: string;
   readonly orgId: string;
   readonly tier: Tier;
+  /** Whether only a key from the organisation's single sign-on may. */
+  readonly needsSso: boolean;
 }
 
 export function principalOfKey(key: KeyIdentity, pinnedSessionId: string | null = null): Principal {

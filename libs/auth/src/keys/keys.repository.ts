@@ -15,6 +15,8 @@ export interface KeyReach {
 }
 
 const NEWEST_FIRST = { createdAt: 'DESC', id: 'DESC' } as const;
+/** Whether the member `m` may act for the organisation `o` only with a key from its single sign-on. */
+const SSO_BOUND = 'exists (select 1 from sso_bound b where b.org_id = o.id and b.user_id = m.user_id)';
 
 /** Every query on keys and on the revocation log. */
 @Injectable()
@@ -30,8 +32,10 @@ export class KeysRepository {
       `select k.id, k.kind, k.name, k.prefix, k.user_id as "userId", k.account_id as "accountId", k.scopes,
               k.project_ids as "projectIds", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
               k.replaced_by as "replacedBy", k.late_use_at as "lateUseAt",
-              a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_admin as "isAdmin", u.is_active as "isActive",
-              a.kind = 'personal' or m.user_id is not null as "isMember"
+              a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_active as "isActive",
+              u.is_admin and (k.sso_identity_id is null or o.id is null) as "isAdmin",
+              a.kind = 'personal' or m.user_id is not null as "isMember",
+              k.sso_identity_id is null and ${SSO_BOUND} as "needsSso"
          from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
          left join organisation o on o.account_id = a.id
          left join org_member m on m.org_id = o.id and m.user_id = k.user_id
@@ -44,7 +48,7 @@ export class KeysRepository {
   /** The organisation account of that slug, a former one included, if the user is one of its members. */
   async findActedFor(userId: string, slug: string): Promise<ActedFor | null> {
     const [row] = await this.db.query<ActedFor>(
-      `select a.id as "accountId", a.slug as "accountSlug", o.id as "orgId", a.tier
+      `select a.id as "accountId", a.slug as "accountSlug", o.id as "orgId", a.tier, ${SSO_BOUND} as "needsSso"
          from account_slug s join account a on a.id = s.account_id join organisation o on o.account_id = a.id
          join org_member m on m.org_id = o.id and m.user_id = $1
         where s.slug = $2`,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { ssoRequired } from '#accounts';
 import { Clock, DomainError } from '#kernel';
 import { missingOrganisation, type Principal } from '#platform';
 import { isWellFormedKey } from './key-format.js';
@@ -86,6 +87,7 @@ export function concerns(revocation: Revocation, principal: Principal): boolean 
 
 function assertHolder(key: KeyWithOwner): void {
   if (!key.isActive) throw new DomainError('forbidden', 'User account is inactive', { reason: 'user_inactive' });
+  if (key.isMember && key.needsSso) throw ssoRequired(key.accountSlug);
   if (key.isMember) return;
   throw new DomainError('forbidden', 'The user of this key has left the organization it acts for', {
     reason: 'not_a_member',

@@ -3,7 +3,14 @@ import type { Principal } from '#platform';
 
 /** Why a session is no longer accepted; stays on its tombstone. */
 export type EndReason =
-  'closed' | 'expired' | 'key_revoked' | 'key_expired' | 'user_deactivated' | 'membership_lost' | 'tier_downgrade';
+  | 'closed'
+  | 'expired'
+  | 'key_revoked'
+  | 'key_expired'
+  | 'user_deactivated'
+  | 'membership_lost'
+  | 'sso_required'
+  | 'tier_downgrade';
 
 /** An identity pinned for a while (seed 000). Times in milliseconds since the Unix epoch. */
 export interface PinnedSession {

@@ -67,6 +67,8 @@ const LAPSE = `case
     when k.kind <> 'service_key' and not u.is_active then 'user_deactivated'
     when a.closed_at is not null or a.kind = 'organisation' and o.id is null then 'membership_lost'
     when a.kind = 'organisation' and k.kind <> 'service_key' and m.user_id is null then 'membership_lost'
+    when k.kind <> 'service_key' and c.sso_identity_id is null and exists
+      (select 1 from sso_bound b where b.org_id = o.id and b.user_id = s.user_id) then 'sso_required'
     when array_position($2::text[], a.tier) < array_position($2::text[], s.tier) then 'tier_downgrade'
   end`;
 
@@ -90,7 +92,7 @@ export class PinnedSessionsRepository {
   async findByDigest(digest: Buffer, now: Date): Promise<PinnedSession | null> {
     const [row] = await this.db.query<SessionRow>(
       `select s.id, k.id as "keyId", k.kind, k.name, k.user_id as "userId", s.account_id as "accountId",
-              a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier, u.is_admin as "isAdmin", k.digest as "keyDigest",
+              a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier, u.is_admin and (k.sso_identity_id is null or o.id is null) as "isAdmin", k.digest as "keyDigest",
               c.id as "currentKeyId", c.expires_at as "keyExpiresAt",
               s.ttl_seconds as "ttlSeconds", s.idle_extend as "idleExtend", s.created_at as "createdAt",
               s.last_activity_at as "lastActivityAt", coalesce(s.end_reason, ${LAPSE}) as "endReason"
