@@ -11,6 +11,7 @@ import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
 import { ApiServiceKeysController } from './http/api-service-keys.controller.js';
+import { ApiVerificationController } from './http/api-verification.controller.js';
 import { V1SessionController } from './http/v1-session.controller.js';
 import { KeyAuthenticator } from './key-authenticator.js';
 import { ActedForAccounts } from './keys/acted-for.js';
@@ -35,6 +36,8 @@ import { ProfileService } from './profile.service.js';
 import { ServiceKeysService } from './service-keys/service-keys.service.js';
 import { SSO_CONTROLLERS, SSO_PROVIDERS } from './sso/sso-parts.js';
 import { SignupService } from './signup.service.js';
+import { VerificationRepository } from './verification/verification.repository.js';
+import { VerificationService } from './verification/verification.service.js';
 
 /** Keys and pinned sessions, and who they stand for. Global, because the platform's guard needs the Authenticator everywhere. */
 @Global()
@@ -46,6 +49,7 @@ import { SignupService } from './signup.service.js';
     ApiAuthController,
     ApiKeysController,
     ApiServiceKeysController,
+    ApiVerificationController,
     V1SessionController,
     ...SSO_CONTROLLERS,
   ],
@@ -75,6 +79,8 @@ import { SignupService } from './signup.service.js';
     SignupService,
     TrackedWrites,
     ...SSO_PROVIDERS,
+    VerificationRepository,
+    VerificationService,
     { provide: Authenticator, useClass: KeyAuthenticator },
     { provide: SessionWrites, useExisting: TrackedWrites },
   ],

@@ -24,8 +24,7 @@ export class ApiAuthController {
   @ApiCreatedResponse({ type: ApiSignedUp })
   async signUp(@Body() body: ApiSignupBody, @Req() request: Request): Promise<ApiSignedUp> {
     await this.limits.admitSignup(request);
-    const { user, minted } = await this.signups.signUp(body.email);
-    return ApiSignedUp.from(user, minted);
+    return ApiSignedUp.from(await this.signups.signUp(body.email));
   }
 
   /** The calling user and the account its key acts for (sessionfs-1.md §3.4). */

@@ -1,10 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsEmail, IsString, MaxLength, ValidateIf } from 'class-validator';
-import type { User } from '#accounts';
 import { type Principal, TIERS, VERSION } from '#platform';
-import type { MintedKey } from '../keys/key.js';
 import type { Profile } from '../profile.service.js';
+import type { SignedUp } from '../signup.service.js';
 
 export class ApiSignupBody {
   @ApiProperty({ format: 'email', maxLength: 254 })
@@ -21,13 +20,15 @@ export class ApiSignedUp {
   @ApiProperty({ format: 'uuid' }) key_id!: string;
   @ApiProperty() message!: string;
 
-  static from(user: User, minted: MintedKey): ApiSignedUp {
+  static from({ user, minted, isLinkMailed }: SignedUp): ApiSignedUp {
     return {
       user_id: user.id,
       email: user.email,
       raw_key: minted.raw,
       key_id: minted.key.id,
-      message: 'Account created.',
+      message: isLinkMailed
+        ? 'Account created. Verify your email to enable cloud sync.'
+        : 'Account created. This server sends no e-mail; an administrator can verify your address.',
     };
   }
 }

@@ -62,7 +62,7 @@ export class AccessGuard implements CanActivate {
       return await this.authenticator.authenticate(request, pinnedSessionUse(rule));
     } catch (error) {
       if (!(error instanceof DomainError) || error.code !== 'unauthorized') throw error;
-      this.limits.recordFailedAuth(request);
+      await this.limits.recordFailedAuth(request);
       // A git client sends whatever password it remembers; what is public stays open to it (coregit.md §2.5).
       if (rule.kind === 'scopes' && rule.anonymous && dialectOf(request).name === 'plain') return null;
       throw error;

@@ -1,6 +1,7 @@
-const SESSION_ID = /ses_[A-Za-z0-9_-]{21}/g;
+/** Ids of pinned sessions and the tokens of verification links. */
+const CREDENTIAL = /(ses|vrf)_[A-Za-z0-9_-]{21,}/g;
 
-/** A path as it may be written into logs and audit rows: the id of a pinned session is a credential. */
+/** A path as it may be written into logs and audit rows: without the credentials some addresses hold. */
 export function loggedPath(path: string): string {
-  return path.replace(SESSION_ID, 'ses_…');
+  return path.replace(CREDENTIAL, '$1_…');
 }

@@ -1,6 +1,8 @@
+import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { Clock, DomainError } from '#kernel';
+import { presentedCredential } from '../access/presented-credential.js';
 import type { Principal } from '../access/principal.js';
 import { AppConfig } from '../config/app-config.js';
 import { dialectOf } from '../http/dialects.js';
@@ -10,6 +12,9 @@ import { ANONYMOUS_RATE, ratesFor } from './tier-limits.js';
 /** What an unlimited caller reads in X-RateLimit-Limit: clients that compute with it never throttle themselves. */
 const UNLIMITED = 2_147_483_647;
 const EXCEEDED = 'Rate limit exceeded';
+const GUESSING = 'Too many failed authentications. Try again later.';
+/** The part of a key that lists show. */
+const KEY_PREFIX = /^rh[ust]_[0-9A-Za-z]{8}/;
 
 /** Request limits per key, account and address (coregit.md §25), shared by all nodes. Rejected calls do not count. */
 @Injectable()
@@ -52,19 +57,29 @@ export class RateLimits {
   async assertNotGuessing(request: Request): Promise<void> {
     const perMinute = this.config.AUTH_FAILURE_LIMIT_PER_MINUTE;
     const failed = { bucket: failures(request), rate: { perMinute, perHour: perMinute * 60 } };
-    await this.buckets.whenCurrent([failed], () =>
-      this.assertUnder(failed, 'Too many failed authentications. Try again later.'),
-    );
+    await this.buckets.whenCurrent([failed], () => this.assertUnder(failed, GUESSING));
   }
 
-  recordFailedAuth(request: Request): void {
+  /**
+   * Counts a failed authentication against its address and against the visible part of the key that was tried: guesses
+   * at one key from many addresses. Only guesses are refused for that, never the key itself. Errors: `rate_limited`.
+   */
+  async recordFailedAuth(request: Request): Promise<void> {
     this.buckets.count(failures(request));
+    const prefix = KEY_PREFIX.exec(presentedCredential(request) ?? '')?.[0];
+    if (prefix === undefined) return;
+    const perMinute = this.config.AUTH_FAILURE_LIMIT_PER_MINUTE;
+    const failed = { bucket: `failed-key:${prefix}`, rate: { perMinute, perHour: perMinute * 60 } };
+    await this.buckets.whenCurrent([failed], () => {
+      this.assertUnder(failed, GUESSING);
+      this.count(failed);
+    });
   }
 
   /** Sign-up attempts, failures included (sessionfs-1.md §3.3). Errors: `rate_limited`. */
   async admitSignup(request: Request): Promise<void> {
     const perHour = this.config.SIGNUP_LIMIT_PER_HOUR;
-    const signups = { bucket: `signup:${request.ip}`, rate: { perMinute: perHour, perHour } };
+    const signups = { bucket: `signup:${networkOf(request)}`, rate: { perMinute: perHour, perHour } };
     await this.buckets.whenCurrent([signups], () => {
       this.assertUnder(signups, 'Too many signup attempts. Try again later.');
       this.count(signups);
@@ -97,4 +112,14 @@ export class RateLimits {
   }
 }
 
-const failures = (request: Request): string => `failed:${request.ip}`;
+const failures = (request: Request): string => `failed:${networkOf(request)}`;
+
+/** An IPv4 address, or the /64 of an IPv6 one: whoever has one address of it has them all. */
+export function networkOf({ ip }: Pick<Request, 'ip'>): string {
+  const address = ip ?? '';
+  if (!isIPv6(address) || address.toLowerCase().startsWith('::ffff:')) return address;
+  const [head = '', tail = ''] = address.split('::');
+  const groups = (text: string): string[] => text.split(':').filter((group) => group !== '');
+  const missing = Math.max(0, 8 - groups(head).length - groups(tail).length);
+  return [...groups(head), ...Array<string>(missing).fill('0'), ...groups(tail)].slice(0, 4).join(':');
+}
