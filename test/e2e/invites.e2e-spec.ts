@@ -169,6 +169,24 @@ describe('inviting', () => {
   });
 });
 
+describe('an organisation that invites and revokes', () => {
+  it('mails a hundred times an hour at most, unless it has more seats to fill', async () => {
+    const email = address();
+    await sql(
+      server,
+      `insert into mail (id, recipient, template, origin, sent_at, sent_by, next_try_at)
+       select gen_random_uuid(), 'x' || n || '@example.com', 'invite', $1, now(), 'smtp', null from generate_series(1, 100) n`,
+      [orgId],
+    );
+    const refused = await owner.post('/api/v1/org/invite', { email });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await sql(server, 'select from org_invite where email = $1', [email])).toEqual([]);
+    await setSeats(51);
+    expect((await owner.post('/api/v1/org/invite', { email })).status).toBe(200);
+  });
+});
+
 describe('inviting again', () => {
   it.each([
     ['declined', async (id: string, guest: TestAccount) => void (await guest.post(`/api/v1/org/invite/${id}/decline`))],

@@ -18,6 +18,7 @@ const STATEMENTS = [
     id uuid primary key,
     recipient text not null,
     template text not null,
+    origin text,
     facts jsonb,
     created_at timestamptz not null default now(),
     next_try_at timestamptz default now(),
@@ -33,5 +34,6 @@ const STATEMENTS = [
   `create index mail_due on mail (next_try_at) where next_try_at is not null`,
   `create index mail_failed on mail (failed_at) where failed_at is not null`,
   `create index mail_by_recipient on mail (recipient, template, created_at)`,
+  `create index mail_by_origin on mail (origin, template, created_at) where origin is not null`,
   `create index mail_by_age on mail (created_at)`,
 ];

@@ -8,6 +8,8 @@ import type { Invite } from './invite.js';
 const TOKEN_LENGTH = 32;
 /** Invites that may be mailed to one address within an hour, by all organisations together. */
 const PER_ADDRESS = 10;
+/** And by one organisation; a larger one may fill its seats twice. Else inviting and revoking would mail the world. */
+const PER_ORGANISATION = 100;
 
 /** The mail of an invite, and what holding it proves. */
 @Injectable()
@@ -24,7 +26,7 @@ export class InviteMails {
 
   /**
    * Queues the mail in the open transaction, and withdraws an earlier one that is still waiting. What it answers belongs
-   * into the invite. Errors: `rate_limited` when the address was mailed too often.
+   * into the invite. Errors: `rate_limited` when the address was mailed, or the organisation mails, too often.
    */
   async queue(
     invite: Invite,
@@ -32,16 +34,12 @@ export class InviteMails {
     inviter: string,
   ): Promise<Pick<Invite, 'lastEmailedAt' | 'mailId' | 'tokenDigest'>> {
     await this.mail.assertNotFlooding('invite', invite.email, PER_ADDRESS);
+    await this.mail.assertOriginNotFlooding('invite', org.id, Math.max(PER_ORGANISATION, 2 * org.seatsLimit));
     await this.withdraw(invite);
     const token = base62(TOKEN_LENGTH);
-    const mailId = await this.mail.send('invite', invite.email, {
-      inviteId: invite.id,
-      token,
-      orgName: org.name,
-      inviter,
-      role: invite.role,
-      expiresAt: invite.expiresAt.toISOString(),
-    });
+    const { id: inviteId, email, role } = invite;
+    const facts = { inviteId, token, orgName: org.name, inviter, role, expiresAt: invite.expiresAt.toISOString() };
+    const mailId = await this.mail.send('invite', email, facts, org.id);
     return { lastEmailedAt: this.clock.date(), mailId, tokenDigest: digestOf(token) };
   }
 

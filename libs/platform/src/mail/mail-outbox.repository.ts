@@ -7,6 +7,15 @@ const LEASE_SECONDS = 300;
 const KEPT = '30 days';
 const SWEEP_SIZE = 1_000;
 
+export interface NewMail {
+  readonly id: string;
+  readonly recipient: string;
+  readonly template: MailTemplate;
+  readonly facts: MailFacts[MailTemplate];
+  /** On whose behalf it is sent, for limits. */
+  readonly origin: string | null;
+}
+
 /** A mail whose try this process holds. */
 export interface ClaimedMail {
   readonly id: string;
@@ -32,17 +41,24 @@ export interface MailCounts {
   readonly oldestSeconds: number;
 }
 
+/** Mails of the last hour, and the seconds until the oldest of them is an hour old. */
+interface RecentMail {
+  readonly count: number;
+  readonly seconds: number;
+}
+
 /** Every query on outgoing mail. Times are the database's, which all nodes share. */
 @Injectable()
 export class MailOutboxRepository {
   constructor(private readonly db: Database) {}
 
-  async insert(id: string, recipient: string, template: MailTemplate, facts: MailFacts[MailTemplate]): Promise<void> {
-    await this.db.query('insert into mail (id, recipient, template, facts) values ($1, $2, $3, $4)', [
-      id,
-      recipient,
-      template,
-      JSON.stringify(facts),
+  async insert(mail: NewMail): Promise<void> {
+    await this.db.query('insert into mail (id, recipient, template, facts, origin) values ($1, $2, $3, $4, $5)', [
+      mail.id,
+      mail.recipient,
+      mail.template,
+      JSON.stringify(mail.facts),
+      mail.origin,
     ]);
   }
 
@@ -94,15 +110,14 @@ export class MailOutboxRepository {
     await this.db.query('delete from mail where id = $1 and next_try_at is not null', [id]);
   }
 
-  /** Mails of a kind to an address in the last hour, and the seconds until the oldest of them is an hour old. */
-  async recent(template: MailTemplate, recipient: string): Promise<{ count: number; seconds: number }> {
-    const [row] = await this.db.query<{ count: number; seconds: number }>(
-      `select count(*)::int as count,
-              coalesce(ceil(extract(epoch from min(created_at) + interval '1 hour' - now())), 0)::int as seconds
-         from mail where recipient = $1 and template = $2 and created_at > now() - interval '1 hour'`,
-      [recipient, template],
-    );
-    return row ?? { count: 0, seconds: 0 };
+  /** Mails of a kind to an address in the last hour. */
+  recentTo(recipient: string, template: MailTemplate): Promise<RecentMail> {
+    return this.recent('recipient = $1', recipient, template);
+  }
+
+  /** Mails of a kind on somebody's behalf in the last hour. */
+  recentFrom(origin: string, template: MailTemplate): Promise<RecentMail> {
+    return this.recent('origin = $1', origin, template);
   }
 
   async counts(): Promise<MailCounts> {
@@ -123,5 +138,15 @@ export class MailOutboxRepository {
       [KEPT, SWEEP_SIZE],
     );
     return rows.length;
+  }
+
+  private async recent(condition: string, value: string, template: MailTemplate): Promise<RecentMail> {
+    const [row] = await this.db.query<RecentMail>(
+      `select count(*)::int as count,
+              coalesce(ceil(extract(epoch from min(created_at) + interval '1 hour' - now())), 0)::int as seconds
+         from mail where ${condition} and template = $2 and created_at > now() - interval '1 hour'`,
+      [value, template],
+    );
+    return row ?? { count: 0, seconds: 0 };
   }
 }

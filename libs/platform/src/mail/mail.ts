@@ -27,15 +27,21 @@ export class Mail {
 
   /**
    * Promises a mail as part of the open transaction and answers its id: delivered after the commit, at least once,
-   * tried for a day. Facts are stored until then and no longer. Errors: `invalid_input` for what is not one address.
+   * tried for a day. Facts are stored until then and no longer. `origin` is on whose behalf it is sent. Errors:
+   * `invalid_input` for what is not one address.
    */
-  async send<Name extends MailTemplate>(template: Name, to: string, facts: MailFacts[Name]): Promise<string> {
+  async send<Name extends MailTemplate>(
+    template: Name,
+    to: string,
+    facts: MailFacts[Name],
+    origin: string | null = null,
+  ): Promise<string> {
     if (to.length > MAX_ADDRESS || !ONE_ADDRESS.test(to)) {
       throw new DomainError('invalid_input', 'email must be a valid address', { field: 'email' });
     }
     const id = randomUUID();
     await this.db.transaction(async (tx) => {
-      await this.outbox.insert(id, to, template, facts);
+      await this.outbox.insert({ id, recipient: to, template, facts, origin });
       tx.afterCommit(() => this.sender.wake());
     });
     return id;
@@ -58,10 +64,17 @@ export class Mail {
 
   /** Refuses another mail of this kind to one address within the hour. Errors: `rate_limited` with Retry-After. */
   async assertNotFlooding(template: MailTemplate, to: string, perHour: number): Promise<void> {
-    const { count, seconds } = await this.outbox.recent(template, to);
-    if (count < perHour) return;
-    throw new DomainError('rate_limited', 'Too many e-mails to this address. Try again later.', {
-      headers: { 'Retry-After': String(Math.max(1, seconds)) },
-    });
+    const { count, seconds } = await this.outbox.recentTo(to, template);
+    if (count >= perHour) throw tooMany('Too many e-mails to this address. Try again later.', seconds);
   }
+
+  /** Refuses another mail of this kind on somebody's behalf within the hour. Errors: `rate_limited` with Retry-After. */
+  async assertOriginNotFlooding(template: MailTemplate, origin: string, perHour: number): Promise<void> {
+    const { count, seconds } = await this.outbox.recentFrom(origin, template);
+    if (count >= perHour) throw tooMany('Too many e-mails within the hour. Try again later.', seconds);
+  }
+}
+
+function tooMany(message: string, seconds: number): DomainError {
+  return new DomainError('rate_limited', message, { headers: { 'Retry-After': String(Math.max(1, seconds)) } });
 }
