@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -5,8 +6,8 @@ import PostalMime from 'postal-mime';
 import { Mail } from '../../libs/platform/src/index.js';
 import { LOCALHOST } from '../support/peers/localhost-certificate.js';
 import { type SmtpPeer, startSmtpPeer } from '../support/peers/smtp.js';
-import { eventually } from '../support/pinned-sessions.js';
-import { startTestServer } from '../support/server.js';
+import { eventually, sql } from '../support/pinned-sessions.js';
+import { startOn, startTestServer } from '../support/server.js';
 import { startServerProcess } from '../support/server-process.js';
 
 const VERIFICATION = { token: 'secret-token', expiresAt: '2026-11-23T00:00:00.000Z' };
@@ -116,6 +117,43 @@ describe('without a mail server', () => {
     } finally {
       await worker.stop();
       await api.close();
+    }
+  });
+});
+
+describe('a server that is killed while it sends', () => {
+  it('leaves the mail to the next one, which sends it under the same Message-ID', async () => {
+    const peer = await startSmtpPeer();
+    const SMTP_URL = `smtp://127.0.0.1:${peer.port}`;
+    const api = await startTestServer({ APP_MODE: 'api' });
+    const { databaseUrl: DATABASE_URL, dataDir: DATA_DIR } = api;
+    const worker = await startServerProcess({
+      APP_MODE: 'worker',
+      DATABASE_URL,
+      DATA_DIR,
+      SMTP_URL,
+      HOST: '127.0.0.1',
+    });
+    try {
+      const to = somebody();
+      peer.treat(to, 'hold');
+      const id = await api.app.get(Mail).send('verification', to, VERIFICATION);
+      await eventually(async () => peer.heldCount === 1);
+      const ended = once(worker.child, 'exit');
+      worker.child.kill('SIGKILL');
+      await ended;
+      peer.release();
+      expect(await api.app.get(Mail).findDelivery(id)).toMatchObject({ state: 'waiting' });
+      const next = await startOn(DATABASE_URL, DATA_DIR, { SMTP_URL });
+      // The lease of the dead one holds for minutes.
+      await sql(next, 'update mail set next_try_at = now() where id = $1', [id]);
+      await eventually(async () => (await next.app.get(Mail).findDelivery(id))?.state === 'sent');
+      await next.close();
+      expect(new Set(peer.mailTo(to).map(({ messageId }) => messageId))).toEqual(new Set([`<${id}@localhost>`]));
+    } finally {
+      await worker.stop();
+      await api.close();
+      await peer.close();
     }
   });
 });

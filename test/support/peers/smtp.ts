@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { LOCALHOST } from './localhost-certificate.js';
@@ -36,6 +37,8 @@ export interface SmtpPeer {
   /** Recipients of every RCPT that was answered, accepted or not. */
   readonly attempts: readonly string[];
   treat(recipient: string, treatment: Treatment | null): void;
+  /** Messages that were read and wait for `release`. */
+  readonly heldCount: number;
   /** Accepts what is held, now and from here on. */
   release(): void;
   mailTo(recipient: string): ReceivedMail[];
@@ -69,6 +72,10 @@ class Peer implements SmtpPeer {
 
   get port(): number {
     return (this.server.server.address() as AddressInfo).port;
+  }
+
+  get heldCount(): number {
+    return this.held.length;
   }
 
   async listen(port: number): Promise<void> {
@@ -125,9 +132,13 @@ class Peer implements SmtpPeer {
   }
 
   private async take(...[stream, session, done]: Parameters<NonNullable<SMTPServerOptions['onData']>>): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream) chunks.push(chunk as Buffer);
-    const raw = Buffer.concat(chunks);
+    let raw: Buffer;
+    try {
+      raw = await buffer(stream);
+    } catch (error) {
+      // The client hung up within its message.
+      return done(error as Error);
+    }
     const recipients = session.envelope.rcptTo.map(({ address }) => address);
     const treatment = recipients.map((recipient) => this.treatments.get(recipient)).find(Boolean);
     if (treatment === 'cut') return this.sockets.forEach((socket) => socket.destroy());
