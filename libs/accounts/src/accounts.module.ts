@@ -11,8 +11,12 @@ import { EntitlementExpiry } from './entitlements/entitlement-expiry.js';
 import { EntitlementsService } from './entitlements/entitlements.service.js';
 import { EntitlementsRepository } from './entitlements/entitlements.repository.js';
 import { FeatureInterceptor } from './features.js';
+import { ApiAdminOrgsController } from './http/api-admin-orgs.controller.js';
 import { ApiOrganisationsController } from './http/api-organisations.controller.js';
 import { HomeOrgs } from './organisations/home-org.js';
+import { AdminOrgChangesService } from './organisations/admin-org-changes.service.js';
+import { AdminOrgsRepository } from './organisations/admin-orgs.repository.js';
+import { AdminOrgsService } from './organisations/admin-orgs.service.js';
 import { Departures } from './organisations/departures.js';
 import { ApiInvitesController } from './http/api-invites.controller.js';
 import { Admissions } from './invites/admissions.js';
@@ -49,6 +53,7 @@ import { UsersService } from './users.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity, OrganisationEntity, MembershipEntity, InviteEntity])],
   controllers: [
+    ApiAdminOrgsController,
     ApiOrganisationsController,
     ApiInvitesController,
     ApiMembersController,
@@ -62,6 +67,9 @@ import { UsersService } from './users.service.js';
     AccountSlugs,
     AccountsRepository,
     AccountsService,
+    AdminOrgChangesService,
+    AdminOrgsRepository,
+    AdminOrgsService,
     Departures,
     Admissions,
     EffectiveTier,

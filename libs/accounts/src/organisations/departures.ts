@@ -4,7 +4,7 @@ import { Database, type Principal } from '#platform';
 import { Memberships } from './memberships.js';
 import { OrgJournal } from './org-journal.js';
 import type { Membership, Organisation } from './organisation.js';
-import { ORG_MEMBER_REMOVED, OWNER_TRANSFERRED } from './organisations.events.js';
+import { ORG_MEMBER_REMOVED, OWNER_TRANSFER_CANCELLED, OWNER_TRANSFERRED } from './organisations.events.js';
 import { OrganisationsRepository } from './organisations.repository.js';
 
 /** A person leaves every organisation at once, none of which may be left without an owner. */
@@ -37,7 +37,7 @@ export class Departures {
 
   private async leave(actor: Principal | null, org: Organisation, { userId, role }: Membership): Promise<void> {
     if (role === 'owner') await this.replaceOwner(actor, org, userId);
-    await this.cancelTransfers(org.id, userId);
+    await this.cancelTransfers(actor, org, userId);
     await this.orgs.removeMember(org, userId, this.clock.date());
     await this.journal.record(actor, ORG_MEMBER_REMOVED, org, { user_id: userId, role });
   }
@@ -61,12 +61,15 @@ export class Departures {
     await this.journal.record(actor, OWNER_TRANSFERRED, org, facts);
   }
 
-  private async cancelTransfers(orgId: string, userId: string): Promise<void> {
-    await this.db.query(
+  private async cancelTransfers(actor: Principal | null, org: Organisation, userId: string): Promise<void> {
+    const cancelled = await this.db.query<{ id: string }>(
       `update owner_transfer set status = 'cancelled'
-        where org_id = $1 and status = 'pending' and $2::uuid in (from_user_id, to_user_id)`,
-      [orgId, userId],
+        where org_id = $1 and status = 'pending' and $2::uuid in (from_user_id, to_user_id) returning id`,
+      [org.id, userId],
     );
+    for (const { id } of cancelled) {
+      await this.journal.record(actor, OWNER_TRANSFER_CANCELLED, org, { transfer_id: Number(id) });
+    }
   }
 }
 

@@ -60,9 +60,9 @@ export function isAtLeast(role: OrgRole, needed: OrgRole): boolean {
 
 export const newOrgId = (): string => prefixedId('org_');
 
-const ORG_ID = /^org_[0-9a-f]{16}$/;
+export const ORG_ID_SHAPE = /^org_[0-9a-f]{16}$/;
 
 /** False for anything we cannot have issued; such ids never reach the database. */
 export function isOrgId(text: string): boolean {
-  return ORG_ID.test(text);
+  return ORG_ID_SHAPE.test(text);
 }
