@@ -1,7 +1,9 @@
 import { admin as rootOf, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
+import { accept, invite, invitee } from '../support/invites.js';
 import { actingFor } from '../support/org-rows.js';
 import { addMember, createOrg } from '../support/organisations.js';
-import { holder, mintKey, oneSecond, openSession, sql } from '../support/pinned-sessions.js';
+import { eventually, holder, mintKey, oneSecond, openSession, sql } from '../support/pinned-sessions.js';
+import { serviceKey } from '../support/service-keys.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -114,7 +116,10 @@ describe('deleting an organisation', () => {
     expect(await owner.delete(`/api/v1/orgs/${orgId}`)).toMatchObject({ status: 200, body: { deleted: orgId } });
   });
 
-  it('ends members, teams, transfers and keys, and keeps the slug', async () => {
+  it('ends members, invites, teams, transfers and keys, and keeps the slug', async () => {
+    const guest = await invitee(server);
+    const inviteId = await invite(owner, orgId, guest.email);
+    const key = await serviceKey(admin, { id: orgId }, ['repos:read']);
     await owner.post('/api/v1/teams', { name: 'Core', slug: 'core' });
     await owner.post(`/api/v1/orgs/${orgId}/owner/transfer`, { to_user_id: admin.userId });
     await sql(server, 'update app_user set default_org_id = $1 where id = $2', [orgId, member.userId]);
@@ -124,6 +129,9 @@ describe('deleting an organisation', () => {
       expect((await caller.get(`/api/v1/orgs/${orgId}`)).status).toBe(404);
       expect((await caller.get('/api/v1/org')).body.org).toBeNull();
     }
+    expect((await guest.get('/api/v1/org/invites/me')).body.invites).toEqual([]);
+    expect((await accept(guest, inviteId)).status).toBe(404);
+    await eventually(async () => (await key.get('/v1/repos')).status === 401);
     expect((await owner.post('/api/v1/org', { name: 'Heir', slug })).status).toBe(409);
     const events = await sql(server, `select 1 from event where type = 'organisation.deleted' and subject_id = $1`, [
       orgId,

@@ -2,6 +2,7 @@ import { Client, createRepo, signUp, type TestAccount } from '../support/client.
 import { actingFor } from '../support/org-rows.js';
 import { addMember, createOrg } from '../support/organisations.js';
 import { eventually, holder, mintKey, oneSecond, openSession, sql } from '../support/pinned-sessions.js';
+import { keysOf, serviceKey } from '../support/service-keys.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
 const UNKNOWN_USER = '00000000-0000-4000-8000-000000000000';
@@ -198,20 +199,20 @@ describe('removing a member', () => {
   });
 
   it('leaves the service keys they minted to the owner', async () => {
-    const { orgId, slug, admin } = await cast();
-    const bound = await mintKey(admin, { account: slug });
-    const id = (await admin.get('/api/v1/auth/keys')).body[0].key_id as string;
-    await sql(server, `update api_key set kind = 'service_key', scopes = '{repos:read}' where id = $1`, [id]);
-    expect((await bound.get('/v1/repos')).status).toBe(200);
+    const { orgId, admin } = await cast();
+    const key = await serviceKey(admin, { id: orgId }, ['repos:read']);
+    const session = await openSession(key);
+    expect((await key.get('/v1/repos')).status).toBe(200);
     await owner.delete(`/api/v1/orgs/${orgId}/members/${admin.userId}`);
-    const [key] = await sql(
-      server,
-      'select user_id as "userId", revoked_at as "revokedAt" from api_key where id = $1',
-      [id],
-    );
-    expect(key).toEqual({ userId: owner.userId, revokedAt: null });
     await oneSecond();
-    expect((await bound.get('/v1/repos')).status).toBe(200);
+    for (const node of [server, other]) {
+      expect((await new Client(node.url, key.key).get('/v1/repos')).status).toBe(200);
+      expect((await holder(node, session).get('/v1/repos')).status).toBe(200);
+    }
+    const shown = await owner.get(`${keysOf({ id: orgId })}/${key.id}`);
+    expect(shown).toMatchObject({ status: 200, body: { is_active: true } });
+    const [row] = await sql(server, 'select user_id as "userId" from api_key where id = $1', [key.id]);
+    expect(row).toEqual({ userId: owner.userId });
   });
 
   it('ends what they do for it on every node within a second', async () => {

@@ -210,7 +210,7 @@ describe('who may not', () => {
     const { path } = await makeTeam();
     const answer = await owner.post('/api/v1/teams', body);
     expect(answer).toMatchObject({ status: 422, body: { error: { details: { errors: [{ loc: ['body', field] }] } } } });
-    const value = (body as Record<string, never>)[field];
+    const value = (body as Record<string, unknown>)[field] as string | undefined;
     if (field !== 'org_id' && value !== undefined)
       expect((await owner.patch(path, { [field]: value })).status).toBe(422);
   });

@@ -11,7 +11,7 @@ export const keysOf = ({ id }: Pick<OrgRow, 'id'>): string => `/api/v1/orgs/${id
 /** A service key of the organisation; the client carries it. */
 export async function serviceKey(
   by: TestAccount,
-  org: OrgRow,
+  org: Pick<OrgRow, 'id'>,
   scopes: readonly string[],
   more: Record<string, string | number | readonly string[]> = {},
 ): Promise<ServiceKey> {

@@ -3,12 +3,7 @@ import { Database, type Principal } from '#platform';
 import { AccountSlugs } from '../account-slugs.service.js';
 import { OrgJournal } from './org-journal.js';
 import { Memberships, orgNotFound } from './memberships.js';
-import {
-  type Member,
-  type Membership,
-  type OrgProfile,
-  type OrgRole,
-} from './organisation.js';
+import { type Member, type Membership, type OrgProfile, type OrgRole } from './organisation.js';
 import { ORG_RENAMED } from './organisations.events.js';
 import { OrganisationsRepository } from './organisations.repository.js';
 
