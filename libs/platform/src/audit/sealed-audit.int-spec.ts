@@ -296,7 +296,11 @@ describe('verification', () => {
   });
 
   it('looks at one account alone', async () => {
-    await db.query(`insert into account (id, kind, slug, tier) values ($1, 'personal', 'ada', 'free')`, [ADA]);
+    await db.query(
+      `with claimed as (insert into account_slug (account_id, slug) values ($1, 'ada'))
+       insert into account (id, kind, slug, tier) values ($1, 'personal', 'ada', 'free')`,
+      [ADA],
+    );
     await db.query(`update audit set action = 'x' where id = any($1::bigint[])`, [[ids[0], ids[1]]]);
     expect(await verify('ada')).toMatchObject({ chains: 1, sealed: 6, problems: 1 });
     await expect(verify('nobody')).rejects.toThrow('No account');
