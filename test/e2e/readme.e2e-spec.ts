@@ -33,7 +33,7 @@ describe('the README quickstart', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('runs as printed, from sign-up to a pushed commit', async () => {
+  it('runs as printed, from sign-up over a pushed commit to an organisation', async () => {
     const script = (await quickstart()).replaceAll('http://localhost:8080', server.url);
     expect(script).toContain('git push');
     const { stdout } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
@@ -43,5 +43,8 @@ describe('the README quickstart', () => {
     expect(stdout).toContain('<p>From git</p>');
     expect(stdout).toContain('"message":"Say more\\n"');
     expect(stdout).toContain('"status":"closed"');
+    expect(stdout).toContain('"email":"ada@example.com"');
+    expect(stdout).toMatch(/"key":"rhs_\w{38}"/);
+    expect(stdout).toContain('"slug":"site"');
   });
 });
