@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, DomainError } from '#kernel';
+import { Clock } from '#kernel';
 import { Memberships } from '../organisations/memberships.js';
 import type { Organisation } from '../organisations/organisation.js';
+import { seatLimit } from '../plan-gate.js';
 import { InvitesRepository } from './invites.repository.js';
 
 /** Who sits where: a pending invite holds a seat from the moment it is sent. Callers hold the lock of the organisation. */
@@ -28,12 +29,4 @@ export class Seats {
     const members = await this.memberships.countIn(org.id);
     if (members >= org.seatsLimit) throw seatLimit(members, org.seatsLimit);
   }
-}
-
-/** sessionfs-2.md §2.4. */
-function seatLimit(used: number, limit: number): DomainError {
-  return new DomainError('forbidden', `All seats are in use or promised: ${used} of ${limit}.`, {
-    reason: 'seat_limit',
-    details: { seats_used: used, seats_limit: limit },
-  });
 }
