@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
 import { type MaintainRepo, MaintenanceJobs } from '../../libs/repos/src/maintenance.jobs.js';
 import { RefProjector } from '../../libs/repos/src/ref-projector.js';
 import { type Client, createRepo, signUp } from '../support/client.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -20,6 +21,12 @@ function repositoryOf(server: TestServer): string {
 
 const packsIn = (directory: string): number =>
   readdirSync(join(directory, 'objects', 'pack')).filter((name) => name.endsWith('.pack')).length;
+
+/** Bytes of packs and their indexes. */
+const packBytesIn = (directory: string): number =>
+  readdirSync(join(directory, 'objects', 'pack'))
+    .filter((name) => /\.(pack|idx)$/.test(name))
+    .reduce((bytes, name) => bytes + statSync(join(directory, 'objects', 'pack', name)).size, 0);
 
 async function commitMany(client: Client, count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) {
@@ -41,6 +48,11 @@ async function expectMaintenance(server: TestServer): Promise<void> {
   execFileSync('git', ['-C', directory, 'fsck', '--strict'], { stdio: 'pipe' });
   const history = await client.get('/v1/repos/demo/commits?limit=100');
   expect(history.body.commits).toHaveLength(PACKS_BEFORE_MAINTENANCE + 1);
+  // What the account is told it stores follows what the repack left, to the KiB that git counts in.
+  await eventually(async () => {
+    const { body } = await client.get('/v1/usage');
+    return Math.abs((body.storage_bytes as number) - packBytesIn(directory)) <= 1_024;
+  });
 }
 
 describe('maintenance jobs', () => {

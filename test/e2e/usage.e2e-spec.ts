@@ -44,7 +44,7 @@ describe('GET /v1/usage', () => {
       period: MONTH,
       api_calls: before + 4,
       repos_created: 1,
-      storage_bytes: 0,
+      storage_bytes: expect.any(Number),
       git_transfer_bytes: 0,
       lazy_edit_tokens: 0,
     });

@@ -10,6 +10,7 @@ import { EffectiveTier } from './entitlements/effective-tier.js';
 import { EntitlementExpiry } from './entitlements/entitlement-expiry.js';
 import { EntitlementsService } from './entitlements/entitlements.service.js';
 import { EntitlementsRepository } from './entitlements/entitlements.repository.js';
+import { StorageQuota } from './entitlements/storage-quota.js';
 import { FeatureInterceptor } from './features.js';
 import { ApiAdminOrgsController } from './http/api-admin-orgs.controller.js';
 import { ApiOrganisationsController } from './http/api-organisations.controller.js';
@@ -98,6 +99,7 @@ import { UsersService } from './users.service.js';
     TeamsService,
     PlanGate,
     Seats,
+    StorageQuota,
     UsersService,
     { provide: APP_INTERCEPTOR, useClass: FeatureInterceptor },
   ],
@@ -114,6 +116,7 @@ import { UsersService } from './users.service.js';
     OrganisationsService,
     PlanGate,
     Seats,
+    StorageQuota,
     UsersService,
   ],
 })

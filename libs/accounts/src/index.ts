@@ -10,6 +10,7 @@ export * from './entitlements/effective-tier.js';
 export * from './entitlements/entitlement-expiry.js';
 export * from './entitlements/entitlement.js';
 export * from './entitlements/entitlements.service.js';
+export * from './entitlements/storage-quota.js';
 export * from './features.js';
 export * from './tiers.js';
 export * from './users.service.js';

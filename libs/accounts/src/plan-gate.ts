@@ -3,6 +3,9 @@ import { DomainError } from '#kernel';
 import { AppConfig, type Principal, type Tier, Usage } from '#platform';
 import { entitlementsOf, lowestTierWith } from './tiers.js';
 
+/** The reason of a refused write for which the plan has no room. */
+export const STORAGE_LIMIT = 'storage_limit';
+
 /** The refusals of plans, and the check of billable calls (coregit.md §22.3, sessionfs-2.md §2.4). */
 @Injectable()
 export class PlanGate {
@@ -37,7 +40,7 @@ export class PlanGate {
   /** Bytes in use and the most there may be. */
   storageLimit(currentUsage: number, limit: number): DomainError {
     return new DomainError('forbidden', `Storage limit of ${limit} bytes reached.`, {
-      reason: 'storage_limit',
+      reason: STORAGE_LIMIT,
       details: { current_usage: currentUsage, limit, upgrade_url: this.upgradeUrl },
     });
   }

@@ -56,4 +56,5 @@ export * from './idempotency/idempotency.js';
 export * from './idempotency/idempotency-sweeper.js';
 export { HoldsSecret, SelfSettled } from './idempotency/idempotent-routes.js';
 export * from './idempotency/openapi.js';
+export * from './usage/stored-bytes.js';
 export * from './usage/usage.js';

@@ -31,6 +31,7 @@ import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
 import { IdempotencySweeper } from './idempotency/idempotency-sweeper.js';
 import { Idempotency } from './idempotency/idempotency.js';
 import { CallUsage } from './usage/call-usage.js';
+import { StoredBytes } from './usage/stored-bytes.js';
 import { Usage } from './usage/usage.js';
 import { V1UsageController } from './usage/v1-usage.controller.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
@@ -72,13 +73,26 @@ export class PlatformModule {
         BodyReader,
         NameResolver,
         Outbound,
+        StoredBytes,
         Usage,
         { provide: APP_FILTER, useClass: DialectFilter },
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
-      exports: [Clock, Events, Audit, RateLimits, BodyReader, Idempotency, NameResolver, Outbound, CallUsage, Usage],
+      exports: [
+        Clock,
+        Events,
+        Audit,
+        RateLimits,
+        BodyReader,
+        Idempotency,
+        NameResolver,
+        Outbound,
+        CallUsage,
+        StoredBytes,
+        Usage,
+      ],
     };
   }
 }

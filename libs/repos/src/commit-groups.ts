@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError, faultPoint, fromWireError } from '#kernel';
+import { STORAGE_LIMIT } from '#accounts';
 import { currentContext, type Principal } from '#platform';
 import type { PreparedCommit } from './commit-request/commit-operations.js';
 import { CommitWriter } from './commit-request/commit-writer.js';
@@ -18,6 +19,7 @@ import { EMPTY_TREE } from './store/oid.js';
 interface Plan {
   readonly head: string | null;
   readonly accepted: AcceptedCommit[];
+  readonly packBytes: number;
   readonly timing: CommitTiming;
 }
 
@@ -69,7 +71,9 @@ export class CommitGroups {
         const attempt = (hasTurn: boolean): Promise<Attempt> => this.attempt(state, hasTurn);
         state = await (tries < TURN_AT ? attempt(false) : this.turns.take(repo.id, name, () => attempt(true)));
       } catch (error) {
-        for (const item of left) item.reject(error);
+        // Together they are too much for the account's plan: some of them may fit alone.
+        if (left.length > 1 && isStorageLimit(error)) for (const item of left) await this.run([item]);
+        else for (const item of left) item.reject(error);
         return;
       }
     }
@@ -77,9 +81,9 @@ export class CommitGroups {
 
   /** Plans and publishes once; answers who has still to be planned again. */
   private async attempt({ left, lastHead }: Attempt, hasTurn: boolean): Promise<Attempt> {
-    const { head, accepted, timing } = await this.plan(left, lastHead);
+    const { head, accepted, packBytes, timing } = await this.plan(left, lastHead);
     if (accepted.length === 0) return { left: [], lastHead };
-    const outcome = await this.publisher.publish(head, accepted, timing, hasTurn);
+    const outcome = await this.publisher.publish(head, { accepted, packBytes, timing }, hasTurn);
     if (outcome.published) return { left: [], lastHead };
     const items = accepted.map(({ item }) => item);
     if (!outcome.refused) return { left: items, lastHead: head };
@@ -117,7 +121,7 @@ export class CommitGroups {
         lastHead,
       );
     }
-    return { head, accepted, timing: written.timing };
+    return { head, accepted, packBytes: written.packBytes, timing: written.timing };
   }
 
   /** A commit whose paths changed under it between two heads, which must not be replayed silently. */
@@ -141,6 +145,10 @@ export class CommitGroups {
     const ref = await this.refs.find(item.repo.id, BRANCH_PREFIX + item.prepared.branch);
     return ref?.sha ?? null;
   }
+}
+
+function isStorageLimit(error: unknown): boolean {
+  return error instanceof DomainError && error.reason === STORAGE_LIMIT;
 }
 
 function concurrentUpdate(currentSha: string | undefined): DomainError {

@@ -2,11 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { DomainError, faultPoint } from '#kernel';
 import { Audit, Database, Events, Idempotency, runInContext, SessionWrites, type Transaction } from '#platform';
 import type { CommitTiming } from './commit-request/write-commits.js';
-import { MaintenanceCounter } from './maintenance-counter.js';
 import type { AcceptedCommit, CreatedCommit } from './queued-commit.js';
 import { BRANCH_PREFIX } from './ref.js';
 import { refOutcomeError, RefWriter } from './ref-writer.js';
+import { RepoGrowth } from './repo-growth.js';
 import { COMMIT_CREATED } from './repos.events.js';
+
+/** Accepted commits with the pack that holds them. */
+export interface WrittenPlan {
+  readonly accepted: readonly AcceptedCommit[];
+  readonly packBytes: number;
+  readonly timing: CommitTiming;
+}
 
 export type PublishOutcome =
   | { readonly published: true }
@@ -24,7 +31,7 @@ export class CommitPublisher {
     private readonly events: Events,
     private readonly audit: Audit,
     private readonly idempotency: Idempotency,
-    private readonly maintenance: MaintenanceCounter,
+    private readonly growth: RepoGrowth,
     private readonly sessionWrites: SessionWrites,
   ) {}
 
@@ -34,10 +41,10 @@ export class CommitPublisher {
    */
   async publish(
     head: string | null,
-    group: readonly AcceptedCommit[],
-    timing: CommitTiming,
+    { accepted: group, packBytes, timing }: WrittenPlan,
     hasTurn: boolean,
   ): Promise<PublishOutcome> {
+    const { caller, repo } = group[0]!.item;
     const bodies = group.map((entry) => entry.item.render(toCreated(entry, timing)));
     let settling: AcceptedCommit['item'] | undefined;
     faultPoint('commit.before-transaction');
@@ -49,6 +56,8 @@ export class CommitPublisher {
           await this.record(entry, bodies[index]);
         }
         settling = undefined;
+        // Last, because writers of an account with a limit wait here for each other.
+        await this.growth.reserve(caller, repo, packBytes);
         return true;
       });
       if (!moved) return { published: false };
@@ -57,7 +66,7 @@ export class CommitPublisher {
       throw error;
     }
     faultPoint('commit.after-transaction');
-    this.maintenance.packAdded(group[0]!.item.repo);
+    this.growth.packAdded(repo);
     for (const [index, { item }] of group.entries()) item.resolve(bodies[index]);
     return { published: true };
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { entitlementsOf, PlanGate } from '#accounts';
+import { entitlementsOf, PlanGate, StorageQuota } from '#accounts';
 import { DomainError, faultPoint } from '#kernel';
 import type { Principal } from '#platform';
 import { assertLazyEditsAllowed } from './commit-request/parse-commit-request.js';
@@ -32,6 +32,7 @@ export class CommitsService {
     private readonly storage: RepoStorage,
     private readonly resolver: RefResolver,
     private readonly gate: PlanGate,
+    private readonly quota: StorageQuota,
   ) {}
 
   /**
@@ -45,6 +46,8 @@ export class CommitsService {
     render: (commit: CreatedCommit) => Body,
   ): Promise<Body> {
     await this.gate.assertMayCall(caller);
+    // What is written and then refused would lie on the disk for two weeks.
+    await this.quota.assertRoom(caller, body.length);
     const directory = this.storage.directoryOf(repo);
     const prepared = await this.writer.prepare(directory, body, { maxFileBytes: MAX_FILE_BYTES });
     try {

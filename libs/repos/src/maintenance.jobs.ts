@@ -1,10 +1,11 @@
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job, Queue } from 'bullmq';
+import { StorageQuota } from '#accounts';
 import { AppConfig } from '#platform';
 import { GitRunner } from './runner/git-runner.js';
 import { RefProjector } from './ref-projector.js';
-import type { Repo } from './repo.js';
+import { type Repo, storedItemOf } from './repo.js';
 import { RepoStorage } from './repo-storage.js';
 import { ReposRepository } from './repos.repository.js';
 import { sweepLeftovers } from './runner/leftovers.js';
@@ -42,6 +43,7 @@ export class MaintenanceJobs extends WorkerHost implements OnApplicationBootstra
     private readonly storage: RepoStorage,
     private readonly projector: RefProjector,
     private readonly runner: GitRunner,
+    private readonly quota: StorageQuota,
     private readonly config: AppConfig,
   ) {
     super();
@@ -61,6 +63,9 @@ export class MaintenanceJobs extends WorkerHost implements OnApplicationBootstra
     // First, because a lock of a killed git would make this one fail.
     const swept = await sweepLeftovers(directory, Date.now());
     const result = await this.runner.maintenance({ repo: directory, kind: 'geometric' });
+    const { packBytes } = await this.runner.countObjects({ repo: directory });
+    // Repacking makes it smaller than the sum of what was written.
+    await this.quota.measure(repo.accountId, storedItemOf(repo), packBytes);
     const quarantines = await sweepQuarantines(directory, QUARANTINE_AGE_MS, Date.now());
     this.log.log({ msg: 'repository maintained', repo: repo.id, swept: swept + quarantines, result });
   }

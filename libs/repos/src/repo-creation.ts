@@ -9,6 +9,7 @@ import { RepoJournal } from './repo-journal.js';
 import { RepoQuota } from './repo-quota.js';
 import { RepoStorage } from './repo-storage.js';
 import { ReposRepository } from './repos.repository.js';
+import type { InitialCommit } from './store/operations/write-initial-commit.js';
 
 /** How a repository comes into being (coregit.md §5.1): its directory durably first, then its row. */
 @Injectable()
@@ -55,7 +56,7 @@ export class RepoCreation {
   private async insert<Body>(
     caller: Principal,
     repo: Repo,
-    head: string | null,
+    head: InitialCommit | null,
     render: (repo: Repo) => Body,
   ): Promise<Body> {
     try {
@@ -65,8 +66,8 @@ export class RepoCreation {
         await this.journal.recordCreation(tx, caller, repo);
         if (head !== null) {
           const name = BRANCH_PREFIX + repo.defaultBranch;
-          await this.refWriter.apply(tx, repo, { name, expected: null, target: { sha: head, peeled: null } });
-          await this.journal.recordInitialCommit(caller, repo);
+          await this.refWriter.apply(tx, repo, { name, expected: null, target: { sha: head.sha, peeled: null } });
+          await this.journal.recordInitialCommit(caller, repo, head.packBytes);
         }
         const body = render(repo);
         await this.idempotency.settle(201, body);

@@ -5,6 +5,7 @@ import { BRANCH_PREFIX } from './ref.js';
 import { RefProjector } from './ref-projector.js';
 import { RefsRepository } from './refs.repository.js';
 import { type Repo, repoNotFound } from './repo.js';
+import { RepoGrowth } from './repo-growth.js';
 import { RepoStorage } from './repo-storage.js';
 import { REPO_CREATED } from './repos.events.js';
 
@@ -21,6 +22,7 @@ export class RepoJournal {
     private readonly storage: RepoStorage,
     private readonly sessionWrites: SessionWrites,
     private readonly usage: Usage,
+    private readonly growth: RepoGrowth,
   ) {}
 
   async record(
@@ -41,7 +43,8 @@ export class RepoJournal {
   }
 
   /** The commit and its tree that a repository was created with. */
-  async recordInitialCommit(caller: Principal, repo: Repo): Promise<void> {
+  async recordInitialCommit(caller: Principal, repo: Repo, packBytes: number): Promise<void> {
+    await this.growth.reserve(caller, repo, packBytes);
     await this.sessionWrites.noteFor(caller, { repoId: repo.id, objects: 2, refs: 1 });
   }
 

@@ -5,6 +5,7 @@ import { AppConfig } from '#platform';
 import { DEFAULT_AUTHOR } from './commit-request/commit-request.js';
 import type { Repo } from './repo.js';
 import { GitStore } from './store/git-store.js';
+import type { InitialCommit } from './store/operations/write-initial-commit.js';
 
 /** Directories of repositories on this node's disk: `DATA_DIR/repos/aa/bb/<uuid>.git`. */
 @Injectable()
@@ -23,8 +24,8 @@ export class RepoStorage {
     return join(this.root, storageId.slice(0, 2), storageId.slice(2, 4), `${storageId}.git`);
   }
 
-  /** An empty bare repository, durable when it returns; with `init` an empty commit, whose sha is the answer. */
-  async create(repo: Repo, init: boolean): Promise<string | null> {
+  /** An empty bare repository, durable when it returns; with `init` an empty commit, which is the answer. */
+  async create(repo: Repo, init: boolean): Promise<InitialCommit | null> {
     const directory = this.directoryOf(repo);
     await this.store.init(directory, repo.defaultBranch);
     if (!init) return null;

@@ -67,6 +67,11 @@ export function assertDescription(description: string | null | undefined): void 
   if (description.includes('\0')) throw invalid('description', 'Description must not contain NUL');
 }
 
+/** What the bytes of a repository are counted under. */
+export function storedItemOf({ id }: Pick<Repo, 'id'>): string {
+  return `repo:${id}`;
+}
+
 export function repoNotFound(): DomainError {
   return new DomainError('not_found', 'Repository not found');
 }

@@ -30,6 +30,7 @@ import { RefWriter } from './ref-writer.js';
 import { RepoEntity } from './repo.entity.js';
 import { RepoCreation } from './repo-creation.js';
 import { RepoHoldings } from './repo-holdings.js';
+import { RepoGrowth } from './repo-growth.js';
 import { RepoJournal } from './repo-journal.js';
 import { RepoQuota } from './repo-quota.js';
 import { repoRoot, RepoStorage } from './repo-storage.js';
@@ -97,6 +98,7 @@ const ENGINE: Provider[] = [
     RefsService,
     RefWriter,
     RepoCreation,
+    RepoGrowth,
     RepoHoldings,
     RepoJournal,
     ReposReport,

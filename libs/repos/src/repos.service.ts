@@ -3,6 +3,7 @@ import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { assertDescription, type Repo, type RepoAddress, type RepoChange, repoNotFound } from './repo.js';
 import { REPO_DELETED, REPO_UPDATED } from './repos.events.js';
+import { RepoGrowth } from './repo-growth.js';
 import { RepoJournal } from './repo-journal.js';
 import { type RepoListQuery, ReposRepository } from './repos.repository.js';
 
@@ -18,6 +19,7 @@ export class ReposService {
     private readonly db: Database,
     private readonly repos: ReposRepository,
     private readonly journal: RepoJournal,
+    private readonly growth: RepoGrowth,
     private readonly clock: Clock,
   ) {}
 
@@ -54,6 +56,7 @@ export class ReposService {
   async delete(caller: Principal, repo: Repo): Promise<void> {
     await this.db.transaction(async (tx) => {
       if (!(await this.repos.delete(repo))) throw repoNotFound();
+      await this.growth.release(repo);
       await this.journal.record(caller, 'repo.delete', REPO_DELETED, repo, { storage_id: repo.storageId });
       tx.afterCommit(() => this.journal.removeLater(repo));
     });

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Principal, type Tier } from '#platform';
+import { StorageQuota } from '../entitlements/storage-quota.js';
 import { isAtLeast, type OrgRole } from '../organisations/organisation.js';
 import { Memberships } from '../organisations/memberships.js';
 import { storageLimitOf } from '../tiers.js';
@@ -27,6 +28,7 @@ export class BillingParties {
   constructor(
     private readonly db: Database,
     private readonly memberships: Memberships,
+    private readonly quota: StorageQuota,
   ) {}
 
   async of(caller: Principal): Promise<{ personal: BillingParty; org: OrgParty | null }> {
@@ -53,6 +55,6 @@ export class BillingParties {
   /** Bytes stored and the most there may be; 0 is not enforced. */
   async storageOf(party: BillingParty | OrgParty): Promise<{ storageUsedBytes: number; storageLimitBytes: number }> {
     const limit = 'orgId' in party ? party.storageLimitBytes : (storageLimitOf(party.tier, null) ?? 0);
-    return { storageUsedBytes: 0, storageLimitBytes: limit };
+    return { storageUsedBytes: await this.quota.usedBy(party.accountId), storageLimitBytes: limit };
   }
 }

@@ -106,6 +106,15 @@ export class EntitlementsRepository {
     return row?.seats ?? null;
   }
 
+  /** Bytes, 0 for as many as it likes; null when there is no such organisation. */
+  async findOrgStorageLimit(orgId: string): Promise<number | null> {
+    const [row] = await this.db.query<{ bytes: string }>(
+      'select storage_limit_bytes as bytes from organisation where id = $1',
+      [orgId],
+    );
+    return row ? Number(row.bytes) : null;
+  }
+
   /** Every node forgets the principals of the account within a second; they carry the tier. */
   async revoke(accountId: string): Promise<void> {
     await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [accountId]);

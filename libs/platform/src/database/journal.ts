@@ -13,6 +13,7 @@ const JOURNAL_COLUMNS = {
     'address',
     'request_id',
   ],
+  storage_change: ['account_id', 'item', 'account_bytes', 'item_bytes'],
 } as const;
 
 export type JournalTable = keyof typeof JOURNAL_COLUMNS;

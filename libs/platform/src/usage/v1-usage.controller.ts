@@ -3,13 +3,17 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UserOnly } from '../access/access-rule.js';
 import { Caller } from '../access/caller.js';
 import type { Principal } from '../access/principal.js';
+import { StoredBytes } from './stored-bytes.js';
 import { Usage } from './usage.js';
 import { V1Usage, V1UsageQuery } from './v1-usage.dto.js';
 
 @ApiTags('Usage')
 @Controller('v1/usage')
 export class V1UsageController {
-  constructor(private readonly usage: Usage) {}
+  constructor(
+    private readonly usage: Usage,
+    private readonly stored: StoredBytes,
+  ) {}
 
   /** What the account used in a month (coregit.md §22.1). */
   @Get()
@@ -18,6 +22,8 @@ export class V1UsageController {
   @ApiOkResponse({ type: V1Usage })
   async get(@Caller() caller: Principal, @Query() query: V1UsageQuery): Promise<V1Usage> {
     const period = query.period ?? this.usage.currentMonth();
-    return V1Usage.from(period, await this.usage.totalsOf(caller.accountId, period));
+    const isPresent = period === this.usage.currentMonth();
+    const stored = isPresent ? await this.stored.usedBy(caller.accountId) : null;
+    return V1Usage.from(period, await this.usage.totalsOf(caller.accountId, period), stored);
   }
 }

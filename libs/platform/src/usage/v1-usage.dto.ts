@@ -18,13 +18,14 @@ export class V1Usage {
   @ApiProperty({ type: 'integer' }) git_transfer_bytes!: number;
   @ApiProperty({ type: 'integer' }) lazy_edit_tokens!: number;
 
-  static from(period: string, totals: ReadonlyMap<string, number>): V1Usage {
+  /** `storedBytes` is what is stored at present; null for another month, of which only the sums are known. */
+  static from(period: string, totals: ReadonlyMap<string, number>, storedBytes: number | null): V1Usage {
     const total = (eventType: string): number => totals.get(eventType) ?? 0;
     return {
       period,
       api_calls: total('api_call'),
       repos_created: total('repo_created'),
-      storage_bytes: total('storage_bytes'),
+      storage_bytes: storedBytes ?? total('storage_bytes'),
       git_transfer_bytes: total('git_transfer_bytes'),
       lazy_edit_tokens: total('lazy_edit_tokens'),
     };

@@ -91,9 +91,9 @@ describe('commits through the workers', () => {
   });
 
   it('of unknown handles or repositories are refused', async () => {
-    const { results, pack } = await writer.write(bench.dir, null, ['nothing'], NOW);
+    const { results, packBytes } = await writer.write(bench.dir, null, ['nothing'], NOW);
     expect(results).toMatchObject([{ handle: 'nothing', ok: false, error: { code: 'unavailable' } }]);
-    expect(pack).toBe(false);
+    expect(packBytes).toBe(0);
     await expect(writer.write(`${bench.dir}-gone`, null, [], NOW)).rejects.toMatchObject({ code: 'not_found' });
   });
 });

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommitBench, NOW } from './testing/commit-bench.js';
 
@@ -81,7 +81,7 @@ describe('the parent', () => {
 
 describe('a group', () => {
   it('is one pack of one commit on another, without the refused ones', () => {
-    const { results, head, pack } = bench.group([
+    const { results, head, packBytes } = bench.group([
       body('a'),
       {
         ...body('secret'),
@@ -98,10 +98,14 @@ describe('a group', () => {
     const [first, , third] = results;
     if (!first?.ok || !third?.ok) throw new Error('refused');
     expect(third.parent).toBe(first.sha);
-    expect([pack, head]).toEqual([true, { commit: third.sha }]);
+    expect(head).toEqual({ commit: third.sha });
     expect(bench.files(third.sha)).toEqual(['100644 a=a', '100644 b=b']);
     const [name = '', ...others] = packs();
     expect(others).toEqual([]);
+    const sizes = [name, name.replace('.pack', '.idx')].map(
+      (file) => statSync(join(bench.dir, 'objects/pack', file)).size,
+    );
+    expect(packBytes).toBe(sizes[0]! + sizes[1]!);
     const objects = bench.git('verify-pack', '-v', join('objects/pack', name));
     expect(objects.match(/^[0-9a-f]{40} (?:commit|tree|blob)/gm)).toHaveLength(6);
     bench.fsck();
@@ -119,8 +123,8 @@ describe('a group', () => {
   });
 
   it('writes nothing when every request is refused', () => {
-    const { pack, head } = bench.group([body('a', { parent_sha: UNKNOWN })]);
-    expect([pack, head, packs()]).toEqual([false, null, []]);
+    const { packBytes, head } = bench.group([body('a', { parent_sha: UNKNOWN })]);
+    expect([packBytes, head, packs()]).toEqual([0, null, []]);
   });
 
   it('names every path once and says how long it took', () => {

@@ -51,8 +51,8 @@ export interface CommitTiming {
 }
 
 export interface WrittenGroup {
-  /** False when nothing was accepted: then there is nothing on disk. */
-  readonly pack: boolean;
+  /** What the group takes up on disk; 0 when nothing was accepted: then there is nothing there. */
+  readonly packBytes: number;
   /** In the order of the requests. */
   readonly results: readonly (WrittenCommit | RefusedCommit)[];
   /** The branch after the accepted requests. */
@@ -127,7 +127,7 @@ class CommitGroup {
     const end = performance.now();
     const { treeLoad, blobWrite, treeWrite } = this;
     const timing = { treeLoad, blobWrite, treeWrite, packWrite: end - start, total: end - this.startedAt };
-    return { pack: written !== null, results, head: this.head, timing };
+    return { packBytes: written?.bytes ?? 0, results, head: this.head, timing };
   }
 
   /** Contract 4.4: the branch's head, or for a new branch the commit the request names, or none. */

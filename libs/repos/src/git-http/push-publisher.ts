@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { faultPoint } from '#kernel';
 import { Audit, Database, Events, type Principal, SessionWrites, type Transaction } from '#platform';
-import { MaintenanceCounter } from '../maintenance-counter.js';
 import { BRANCH_PREFIX, type RefUpdate } from '../ref.js';
 import type { RefOutcome } from '../ref-plan.js';
 import { RefWriter } from '../ref-writer.js';
 import { RefsRepository } from '../refs.repository.js';
 import { type Repo, repoNotFound } from '../repo.js';
+import { RepoGrowth } from '../repo-growth.js';
 import { RepoStorage } from '../repo-storage.js';
 import { REPO_PUSHED } from '../repos.events.js';
 import { publishPacks } from '../runner/quarantine.js';
@@ -46,7 +46,7 @@ export class PushPublisher {
     private readonly storage: RepoStorage,
     private readonly events: Events,
     private readonly audit: Audit,
-    private readonly maintenance: MaintenanceCounter,
+    private readonly growth: RepoGrowth,
     private readonly sessionWrites: SessionWrites,
   ) {}
 
@@ -60,7 +60,7 @@ export class PushPublisher {
     try {
       const settled = await this.db.transaction((tx) => this.settle(tx, caller, repo, push));
       faultPoint('push.after-transaction');
-      if (push.quarantine !== null) this.maintenance.packAdded(repo);
+      if (push.quarantine !== null) this.growth.packAdded(repo);
       return settled;
     } catch (error) {
       if (error instanceof NothingAccepted) return error.commands;
@@ -81,6 +81,7 @@ export class PushPublisher {
     const objects = push.quarantine === null ? 0 : push.packObjects;
     await this.sessionWrites.noteFor(caller, { repoId: repo.id, objects, refs: accepted.length });
     if (push.quarantine !== null) {
+      await this.growth.reserve(caller, repo, push.packBytes);
       await publishPacks(this.storage.directoryOf(repo), push.quarantine, push.packs);
       faultPoint('push.pack-linked');
     }

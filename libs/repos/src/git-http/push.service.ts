@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
 import { DISK_FULL, DomainError, faultPoint } from '#kernel';
+import { STORAGE_LIMIT } from '#accounts';
 import { AppConfig, type Principal, Usage } from '#platform';
 import { BRANCH_PREFIX } from '../ref.js';
 import { RefsRepository } from '../refs.repository.js';
@@ -42,7 +43,7 @@ export class PushService {
   async receive(caller: Principal, repo: Repo, body: Readable, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
     const request = await readPushRequest(body);
     const work =
-      request.commands.length === 0 ? probed() : this.orDiskFull(request, this.push(caller, repo, request, signal));
+      request.commands.length === 0 ? probed() : this.orNoRoom(request, this.push(caller, repo, request, signal));
     return withKeepAlive(work, {
       everyMs: KEEP_ALIVE_MS,
       packet: KEEP_ALIVE_PKT,
@@ -83,14 +84,15 @@ export class PushService {
     return { ...taken, unpackError, commands: refuseAll(taken.commands, unpackError) };
   }
 
-  private async orDiskFull(request: PushRequest, work: Promise<Buffer>): Promise<Buffer> {
+  /** No room, on the disk or in the plan: git tells its user only what stands in the report. */
+  private async orNoRoom(request: PushRequest, work: Promise<Buffer>): Promise<Buffer> {
     try {
       return await work;
     } catch (error) {
-      const isFull = error instanceof DomainError && error.reason === DISK_FULL;
+      const reason = error instanceof DomainError ? error.reason : undefined;
       // Who wants no report only learns from the status.
-      if (!isFull || !request.capabilities.reportStatus) throw error;
-      this.log.error({ msg: 'push refused: the disk is full', err: error });
+      if ((reason !== DISK_FULL && reason !== STORAGE_LIMIT) || !request.capabilities.reportStatus) throw error;
+      if (reason === DISK_FULL) this.log.error({ msg: 'push refused: the disk is full', err: error });
       return this.explain(error, request);
     }
   }

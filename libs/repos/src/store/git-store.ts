@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { DomainError } from '#kernel';
 import { streamBytes, streamStored } from './blob-stream.js';
 import type { Signature } from './commit.js';
+import type { InitialCommit } from './operations/write-initial-commit.js';
 import type { ObjectInfo } from './git-object.js';
 import { received } from './hand-over.js';
 import type { FoundEntry } from './operations/find-entry.js';
@@ -44,7 +45,7 @@ export class GitStore {
   }
 
   /** Writes a root commit of the empty tree, durably; moves no ref. */
-  writeInitialCommit(dir: string, author: Signature, message: string): Promise<string> {
+  writeInitialCommit(dir: string, author: Signature, message: string): Promise<InitialCommit> {
     return this.pool.call('writeInitialCommit', dir, { author, message });
   }
 

@@ -8,13 +8,18 @@ export interface InitialCommitInput {
   readonly message: string;
 }
 
-/** A root commit of the empty tree, durable when it returns; answers its id. */
-export const writeInitialCommit = mutator(({ store }, { author, message }: InitialCommitInput): string => {
+/** A commit with what its pack takes up on disk. */
+export interface InitialCommit {
+  readonly sha: string;
+  readonly packBytes: number;
+}
+
+/** A root commit of the empty tree, durable when it returns. */
+export const writeInitialCommit = mutator(({ store }, { author, message }: InitialCommitInput): InitialCommit => {
   const objects = store();
   const pack = new PackWriter(objects.objectsDir, objects);
   const tree = pack.add('tree', Buffer.alloc(0));
   if (tree !== EMPTY_TREE) throw new Error('The empty tree has another id than git gives it');
-  const commit = pack.add('commit', formatCommit({ tree, parents: [], author, committer: author, message }));
-  pack.write();
-  return commit;
+  const sha = pack.add('commit', formatCommit({ tree, parents: [], author, committer: author, message }));
+  return { sha, packBytes: pack.write()?.bytes ?? 0 };
 });
