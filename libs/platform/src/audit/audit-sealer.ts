@@ -3,6 +3,7 @@ import { AppConfig } from '../config/app-config.js';
 import { Database } from '../database/database.js';
 import {
   AuditSealsRepository,
+  type Head,
   type Ledger,
   type NewSeal,
   type SignedHead,
@@ -14,6 +15,7 @@ import { AuditSigningKey } from './signing-key.js';
 const ROUND_MS = 400;
 /** Rows per transaction: hashing them takes about a millisecond of the main thread. */
 const BATCH = 250;
+const SIGNED_AT_ONCE = 16;
 
 /**
  * Chains audit rows per account, in the order their transactions became visible, within a second of their commit.
@@ -96,16 +98,25 @@ export class AuditSealer implements OnApplicationBootstrap, BeforeApplicationShu
       heads.set(chain, seal);
       return seal;
     });
-    const signed: SignedHead[] = [];
-    for (const head of heads.values()) {
-      signed.push({ ...head, signature: await this.key.sign(headStatement(head.chain, head.seq, head.hash)) });
-    }
+    const signed = await this.sign([...heads.values()]);
     const signatures = new Map(signed.map((head) => [`${head.chain} ${head.seq}`, head.signature]));
     await this.seals.insertSeals(
       added.map((seal) => ({ ...seal, signature: signatures.get(`${seal.chain} ${seal.seq}`) ?? null })),
     );
     await this.seals.saveHeads(signed);
     return rows.length;
+  }
+
+  /** A few at a time: libuv's threads serve the disk as well. */
+  private async sign(heads: readonly Head[]): Promise<SignedHead[]> {
+    const signed: SignedHead[] = [];
+    for (let first = 0; first < heads.length; first += SIGNED_AT_ONCE) {
+      const some = heads.slice(first, first + SIGNED_AT_ONCE).map(async (head) => {
+        return { ...head, signature: await this.key.sign(headStatement(head.chain, head.seq, head.hash)) };
+      });
+      signed.push(...(await Promise.all(some)));
+    }
+    return signed;
   }
 
   private async saveLedger(ledger: Ledger, added: number): Promise<void> {
