@@ -65,7 +65,9 @@ export class Memberships {
    * it: the two look alike), `forbidden` with reason `insufficient_role` (sessionfs-2.md §2.4).
    */
   async assertRole(caller: Principal, orgId: string, needed: OrgRole): Promise<Membership> {
-    const membership = await this.find(orgId, caller.userId);
+    // A credential that acts for one organisation reaches no other one of its person's by naming it in a path.
+    const isOthers = caller.orgId !== null && caller.orgId !== orgId;
+    const membership = isOthers ? null : await this.find(orgId, caller.userId);
     if (!membership) throw orgNotFound();
     await this.assertSignIn(caller, membership);
     if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
