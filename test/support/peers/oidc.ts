@@ -16,7 +16,6 @@ export interface OidcClient {
   /** None: a public client. */
   readonly secret?: string;
   readonly redirectUris: readonly string[];
-  readonly authentication?: 'client_secret_basic' | 'client_secret_post';
 }
 
 /**
@@ -47,17 +46,19 @@ export class OidcPeer {
   }
 
   /** Starts to be a provider for these clients. */
-  serve(clients: readonly OidcClient[], more: { emailInIdToken?: boolean } = {}): void {
+  serve(clients: readonly OidcClient[], more: { emailInIdToken?: boolean; inBodyOnly?: boolean } = {}): void {
     this.provider = quietly(
       () =>
         new Provider(this.issuer, {
           ...this.configuration(),
           conformIdTokenClaims: !more.emailInIdToken,
-          clients: clients.map(({ id, secret, redirectUris, authentication }) => ({
+          ...(more.inBodyOnly && { clientAuthMethods: ['client_secret_post'] }),
+          clients: clients.map(({ id, secret, redirectUris }) => ({
             client_id: id,
             ...(secret !== undefined && { client_secret: secret }),
             redirect_uris: [...redirectUris],
-            token_endpoint_auth_method: secret === undefined ? 'none' : (authentication ?? 'client_secret_basic'),
+            token_endpoint_auth_method:
+              secret === undefined ? 'none' : more.inBodyOnly ? 'client_secret_post' : 'client_secret_basic',
           })),
         }),
     );

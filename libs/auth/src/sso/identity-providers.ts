@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import * as oidc from 'openid-client';
 import { DomainError } from '#kernel';
 import { Outbound, OUTBOUND_REFUSED } from '#platform';
-import { explainFailure, providerFailed } from './provider-failures.js';
+import { explainFailure, explainSignIn, providerFailed } from './provider-failures.js';
 import type { ReturnedAttempt } from './sso-attempt.js';
 import type { ProvenIdentity, SsoConnection } from './sso-connection.js';
 
@@ -44,7 +44,7 @@ export class IdentityProviders {
     }
   }
 
-  /** Where the browser goes. Errors: as discover. */
+  /** Where the browser goes. Errors: `upstream_failed`. */
   async authorizationUrl(client: Client, parameters: Readonly<Record<string, string>>): Promise<URL> {
     return oidc.buildAuthorizationUrl(await this.configurationOf(client), { ...parameters });
   }
@@ -71,7 +71,7 @@ export class IdentityProviders {
           : claims;
       return { issuer: claims.iss, subject: claims.sub, verifiedEmail: verifiedEmail(source) };
     } catch (error) {
-      throw explainFailure(error);
+      throw explainSignIn(error);
     }
   }
 
@@ -79,9 +79,13 @@ export class IdentityProviders {
     const key = JSON.stringify([client.issuer, client.clientId, client.clientSecret]);
     const known = this.discovered.get(key);
     if (known) return known;
-    const configuration = await this.discover(client);
-    this.discovered.set(key, configuration);
-    return configuration;
+    try {
+      const configuration = await this.discover(client);
+      this.discovered.set(key, configuration);
+      return configuration;
+    } catch (error) {
+      throw explainSignIn(error);
+    }
   }
 }
 

@@ -45,6 +45,13 @@ export function explainFailure(error: unknown): DomainError {
   return providerFailed('The identity provider does not answer as one', error);
 }
 
+/** As explainFailure, for somebody who signs in and has no say in where the provider is. */
+export function explainSignIn(error: unknown): DomainError {
+  const failure = explainFailure(error);
+  if (failure.reason !== OUTBOUND_REFUSED) return failure;
+  return providerFailed('The identity provider names an address that may not be called', failure);
+}
+
 /** An error of ours below those of the library, which wraps what its fetch throws. */
 function ownError(error: unknown): DomainError | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause) if (cause instanceof DomainError) return cause;
