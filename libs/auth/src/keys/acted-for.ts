@@ -54,11 +54,10 @@ export class ActedForAccounts {
     const cacheKey = `${userId} ${slug}`;
     const cached = this.revocations.isFresh ? this.cache.get(cacheKey) : undefined;
     if (cached) return factsOf(cached);
-    const started = performance.now();
-    const found = await this.keys.findActedFor(userId, slug);
+    const { answer: found, askedAt } = await this.revocations.current(() => this.keys.findActedFor(userId, slug));
     if (!found) return null;
     const entry = { ...found, userId };
-    if (!this.revocations.sawSince(started, (revocation) => touches(revocation, entry)))
+    if (!this.revocations.sawSince(askedAt, (revocation) => touches(revocation, entry)))
       this.cache.set(cacheKey, entry);
     return found;
   }

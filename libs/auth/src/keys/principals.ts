@@ -42,8 +42,7 @@ export class Principals {
       this.assertUnexpired(cached.key);
       return cached.principal;
     }
-    const started = performance.now();
-    const key = await this.keys.findByDigest(digest);
+    const { answer: key, askedAt } = await this.revocations.current(() => this.keys.findByDigest(digest));
     if (!key) throw invalidKey();
     if (isRevoked(key, this.clock.now())) {
       await this.lateUses.report(key);
@@ -54,7 +53,7 @@ export class Principals {
     if (key.kind !== 'service_key') assertHolder(key);
     else if (key.orgId === null) throw missingOrganisation();
     const principal = principalOfKey(key);
-    if (!this.revocations.sawSince(started, (revocation) => concerns(revocation, principal)))
+    if (!this.revocations.sawSince(askedAt, (revocation) => concerns(revocation, principal)))
       this.cache.set(cacheKey, { principal, key });
     return principal;
   }

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
+import { DomainError } from '#kernel';
 import { Database } from '#platform';
 
 export interface Revocation {
@@ -10,6 +11,7 @@ export interface Revocation {
 const POLL_MS = 400;
 const STALE_MS = 900;
 const OVERLAP_SECONDS = 30;
+const READ_TRIES = 3;
 
 /**
  * Follows the revocation log. Each node polls it over an overlapping 30 s window (rows of slow transactions appear
@@ -51,6 +53,22 @@ export class Revocations implements OnApplicationBootstrap, BeforeApplicationShu
   sawSince(since: number, matches: (revocation: Revocation) => boolean): boolean {
     for (const revocation of this.seen.values()) if (revocation.seenAt >= since && matches(revocation)) return true;
     return false;
+  }
+
+  /**
+   * What `read` answers, with the moment it was asked. An answer that was longer on its way than a node may be behind
+   * could tell of what has ended since, so it is asked for again. Errors: `unavailable`.
+   */
+  async current<Answer>(read: () => Promise<Answer>): Promise<{ answer: Answer; askedAt: number }> {
+    for (let tries = 0; tries < READ_TRIES; tries += 1) {
+      const askedAt = performance.now();
+      const answer = await read();
+      if (performance.now() - askedAt < STALE_MS) return { answer, askedAt };
+    }
+    throw new DomainError('unavailable', 'Credentials cannot be verified at the moment', {
+      reason: 'credentials_unverifiable',
+      headers: { 'Retry-After': '1' },
+    });
   }
 
   /** A revocation this node committed itself: known here at once, to the others by their next poll. */

@@ -57,11 +57,10 @@ export class LiveSessions {
   }
 
   private async load(rawId: string): Promise<PinnedSession | null> {
-    const started = performance.now();
-    const session = await this.read(rawId);
+    const { answer: session, askedAt } = await this.revocations.current(() => this.read(rawId));
     if (session && isUsable(session, this.clock.now())) {
       const wasRevoked = (revocation: Revocation): boolean => isConcerned(revocation, session);
-      if (!this.revocations.sawSince(started, wasRevoked)) this.live.set(rawId, session);
+      if (!this.revocations.sawSince(askedAt, wasRevoked)) this.live.set(rawId, session);
       return session;
     }
     this.live.delete(rawId);

@@ -10,6 +10,7 @@ import { CallUsage } from '../usage/call-usage.js';
 import { ACCESS_RULE, type AccessRule, type PinnedSessionUse } from './access-rule.js';
 import { Authenticator } from './authenticator.js';
 import { setPrincipal } from './caller.js';
+import { withPatience } from './patience.js';
 import { holdsScope, type Principal } from './principal.js';
 
 /**
@@ -37,7 +38,7 @@ export class AccessGuard implements CanActivate {
       await this.limits.admitAnonymous(request);
       return true;
     }
-    const principal = await this.identify(request, rule);
+    const principal = await withPatience(this.identify(request, rule));
     if (!principal) {
       if (admitsAnonymous(rule)) {
         await this.limits.admitAnonymous(request);

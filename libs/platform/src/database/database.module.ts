@@ -29,6 +29,8 @@ export class DatabaseModule {
               statement_timeout: 10_000,
               idle_in_transaction_session_timeout: 10_000,
               keepAlive: true,
+              // Above the server's own limit: a connection that went silent is given up, not waited for.
+              query_timeout: 15_000,
             },
           }),
         }),
