@@ -1,0 +1,156 @@
+import { BlobSpool, type SpooledBlob } from '#platform';
+import { type JsonObject, parseObject } from '../conversation/json.js';
+import { type ArchiveLimits, archiveTooLarge } from './archive-limits.js';
+import { ContentHash } from './content-hash.js';
+import { type Conversation, ConversationIntake } from './conversation-intake.js';
+import { inflate } from './inflate.js';
+import { Layout, type MemberRole } from './layout.js';
+import { type Member, members } from './members.js';
+import { EMPTY_INDEX, countMessages } from './message-log.js';
+import { type ArchiveMetadata, readMetadata } from './metadata.js';
+import { storableObject } from './storable.js';
+
+/** What one pass over a pushed archive found. Plain data; the two blobs lie in the spool folder until kept or dropped. */
+export interface ArchiveReading {
+  /** The bytes as received; its digest is the ETag. */
+  readonly archive: SpooledBlob;
+  /** Equal for archives that differ in nothing but times and the client's own notes (content-hash.ts). */
+  readonly contentHash: string;
+  readonly metadata: ArchiveMetadata;
+  readonly conversation: Conversation;
+  /** `workspace.json` and `tools.json`, fit for jsonb. */
+  readonly workspace: JsonObject | null;
+  readonly tools: JsonObject | null;
+  /** What was wrong with the manifest and its neighbours, in words for the owner. */
+  readonly problems: readonly string[];
+}
+
+export interface ArchiveTask {
+  readonly limits: ArchiveLimits;
+  readonly spoolFolder: string;
+}
+
+type DocumentRole = Exclude<MemberRole, 'messages'>;
+
+const MAX_DOCUMENT_BYTES = { manifest: 1_048_576, workspace: 4 * 1_048_576, tools: 4 * 1_048_576 } as const;
+const NO_CONVERSATION: Conversation = { log: null, index: EMPTY_INDEX, badLineCount: 0, badLines: [], prompt: null };
+
+/**
+ * Receives an archive in one pass with constant memory: spools the bytes, holds the rules of sessionfs-1.md §7.3, writes
+ * the message log, collects the documents. Blocks its thread while it parses: meant for a worker. On failure nothing is
+ * left behind. Errors: `bad_request`, `payload_too_large`, `unavailable` (`disk_full`), or what `source` throws.
+ */
+export async function readArchive(source: AsyncIterable<Uint8Array>, task: ArchiveTask): Promise<ArchiveReading> {
+  const pass = new ArchivePass(await BlobSpool.create(task.spoolFolder), task);
+  try {
+    for await (const member of members(inflate(pass.received(source)), task.limits)) await pass.take(member);
+    return await pass.finish();
+  } catch (error) {
+    await pass.discard();
+    throw error;
+  }
+}
+
+class ArchivePass {
+  private readonly layout = new Layout();
+  private readonly contents = new ContentHash();
+  private readonly documents = new Map<DocumentRole, Buffer | null>();
+  private conversation: ConversationIntake | null = null;
+
+  constructor(
+    private readonly spool: BlobSpool,
+    private readonly task: ArchiveTask,
+  ) {}
+
+  async *received(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      if (this.spool.bytes + chunk.byteLength > this.task.limits.archiveBytes) throw archiveTooLarge(this.task.limits);
+      await this.spool.write(chunk);
+      yield chunk;
+    }
+  }
+
+  async take(member: Member): Promise<void> {
+    const { role, forgetsEarlier } = this.layout.place(member.path);
+    if (forgetsEarlier) await this.forget();
+    const hash = this.contents.member(member.path, member.bytes);
+    const taker = role === null ? null : await this.takerOf(role);
+    for await (const chunk of member.content) {
+      hash.update(chunk);
+      await taker?.push(chunk);
+    }
+    hash.finish();
+    if (taker instanceof DocumentIntake) this.documents.set(taker.role, taker.finish());
+  }
+
+  async finish(): Promise<ArchiveReading> {
+    const conversation = (await this.conversation?.finish()) ?? NO_CONVERSATION;
+    const problems: string[] = [];
+    const workspace = this.document('workspace', problems);
+    const manifest = this.document('manifest', problems);
+    const read = readMetadata({
+      manifest: manifest ?? (this.documents.has('manifest') ? {} : null),
+      workspace,
+      prompt: conversation.prompt,
+      messageCount: countMessages(conversation.index),
+      redact: (text) => text,
+    });
+    return {
+      archive: await this.spool.finish(),
+      contentHash: this.contents.digest(),
+      metadata: read.metadata,
+      conversation,
+      workspace: workspace && storableObject(workspace),
+      tools: this.storableDocument('tools', problems),
+      problems: [...problems, ...read.problems],
+    };
+  }
+
+  async discard(): Promise<void> {
+    await this.spool.discard();
+    await this.conversation?.discard();
+  }
+
+  private async takerOf(role: MemberRole): Promise<DocumentIntake | ConversationIntake> {
+    if (role !== 'messages') return new DocumentIntake(role);
+    this.conversation = await ConversationIntake.create(this.task.spoolFolder);
+    return this.conversation;
+  }
+
+  private async forget(): Promise<void> {
+    this.documents.clear();
+    await this.conversation?.discard();
+    this.conversation = null;
+  }
+
+  private document(role: DocumentRole, problems: string[]): JsonObject | null {
+    const bytes = this.documents.get(role);
+    if (bytes === undefined) return null;
+    const object = bytes === null ? undefined : parseObject(bytes.toString('utf8').replace(/^\ufeff/, ''));
+    if (object === undefined) problems.push(`${role}.json is ${bytes === null ? 'too large' : 'not a JSON object'}`);
+    return object ?? null;
+  }
+
+  private storableDocument(role: DocumentRole, problems: string[]): JsonObject | null {
+    const object = this.document(role, problems);
+    return object && storableObject(object);
+  }
+}
+
+/** A small member, whole; null when it is not small. */
+class DocumentIntake {
+  private readonly chunks: Uint8Array[] = [];
+  private bytes = 0;
+
+  constructor(readonly role: DocumentRole) {}
+
+  push(chunk: Uint8Array): void {
+    this.bytes += chunk.byteLength;
+    if (this.bytes <= MAX_DOCUMENT_BYTES[this.role]) this.chunks.push(chunk);
+    else this.chunks.length = 0;
+  }
+
+  finish(): Buffer | null {
+    return this.bytes > MAX_DOCUMENT_BYTES[this.role] ? null : Buffer.concat(this.chunks);
+  }
+}
