@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { sweepSpools } from '../../libs/platform/src/blobs/blob-spool.js';
+import { sweepSpools } from '../../libs/kernel/src/index.js';
 import { BlobSweeperJobs } from '../../libs/platform/src/blobs/blob-sweeper.jobs.js';
 import { Blobs } from '../../libs/platform/src/blobs/blobs.js';
 import { BlobsRepository } from '../../libs/platform/src/blobs/blobs.repository.js';

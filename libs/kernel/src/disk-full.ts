@@ -17,3 +17,12 @@ export function diskFull(cause?: unknown): DomainError {
     cause,
   });
 }
+
+/** Runs work that may find the disk full. Errors: `unavailable` (`disk_full`). */
+export async function onDisk<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(error) : error;
+  }
+}

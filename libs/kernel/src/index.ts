@@ -5,3 +5,5 @@ export * from './fault-points.js';
 export * from './compiled-entry.js';
 export * from './slug.js';
 export * from './disk-full.js';
+export * from './missing-file.js';
+export * from './blob-spool.js';

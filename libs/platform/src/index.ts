@@ -11,7 +11,6 @@ export * from './audit/audit.js';
 export * from './audit/audit-chains.repository.js';
 export * from './audit/audit-verifier.js';
 export { auditPublicKey, signatureCheck } from './audit/signing-key.js';
-export { BlobSpool, type SpooledBlob } from './blobs/blob-spool.js';
 export { type BlobRange, BlobStore } from './blobs/blob-store.js';
 export { Blobs, type StoredBlob } from './blobs/blobs.js';
 export type { BlobHolder } from './blobs/blobs.repository.js';

@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream';
-import { DomainError } from '#kernel';
-import type { SpooledBlob } from './blob-spool.js';
+import { DomainError, type SpooledBlob } from '#kernel';
 
 /** Bytes [start, end) of a blob. */
 export interface BlobRange {

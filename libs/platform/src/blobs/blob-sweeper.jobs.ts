@@ -1,9 +1,8 @@
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Queue } from 'bullmq';
-import { Clock } from '#kernel';
+import { Clock, sweepSpools } from '#kernel';
 import { Database } from '../database/database.js';
-import { sweepSpools } from './blob-spool.js';
 import { BlobStore } from './blob-store.js';
 import { BlobsRepository } from './blobs.repository.js';
 

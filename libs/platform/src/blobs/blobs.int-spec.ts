@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { sweepSpools } from '#kernel';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import { Database } from '../database/database.js';
 import { BlobSweeperJobs } from './blob-sweeper.jobs.js';
@@ -94,8 +95,7 @@ describe('Blobs', () => {
     expect(await sweeperFindsSpools()).toBe(0);
   });
 
-  const sweeperFindsSpools = async (): Promise<number> =>
-    (await import('./blob-spool.js')).sweepSpools(store.spoolFolder, Number.MAX_SAFE_INTEGER);
+  const sweeperFindsSpools = (): Promise<number> => sweepSpools(store.spoolFolder, Number.MAX_SAFE_INTEGER);
 
   it('refuses to keep inside a transaction, where the sweep would not see it', async () => {
     await expect(db.transaction(() => put(randomBytes(10)))).rejects.toThrow('before the transaction');

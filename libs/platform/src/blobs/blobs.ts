@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { faultPoint } from '#kernel';
+import { BlobSpool, faultPoint, type SpooledBlob } from '#kernel';
 import { Database } from '../database/database.js';
-import { BlobSpool, type SpooledBlob } from './blob-spool.js';
 import { type BlobRange, BlobStore } from './blob-store.js';
 import { type BlobHolder, BlobsRepository } from './blobs.repository.js';
 

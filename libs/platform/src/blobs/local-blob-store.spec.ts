@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { BlobSpool, type SpooledBlob, sweepSpools } from './blob-spool.js';
+import { BlobSpool, type SpooledBlob, sweepSpools } from '#kernel';
 import { LocalBlobStore } from './local-blob-store.js';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,8 +1,7 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { faultPoint } from '#kernel';
-import { ifAbsent, onDisk, type SpooledBlob } from './blob-spool.js';
+import { faultPoint, ifAbsent, onDisk, type SpooledBlob } from '#kernel';
 import { blobKey, blobNotFound, type BlobRange, BlobStore } from './blob-store.js';
 
 const CHUNK_BYTES = 64 * 1024;

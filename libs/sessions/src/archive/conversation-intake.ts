@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { SpooledBlob } from '#platform';
+import type { SpooledBlob } from '#kernel';
 import { type BadLine, isShown, type Message, readMessage } from '../conversation/message.js';
 import { refusedArchive } from './archive-limits.js';
 import { Lines } from './lines.js';

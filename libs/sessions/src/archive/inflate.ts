@@ -1,6 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { DomainError } from '#kernel';
+import { bufferPassed } from './passing-buffers.js';
 import { CEILINGS, invalidArchive, refusedArchive } from './archive-limits.js';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -37,6 +38,7 @@ export async function* inflate(source: AsyncIterable<Uint8Array>): AsyncGenerato
   try {
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
       inflated.bytes += chunk.length;
+      bufferPassed(chunk.length);
       assertBounded(received.bytes, inflated.bytes);
       yield chunk;
     }

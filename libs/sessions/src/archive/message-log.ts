@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { deflateRaw } from 'node:zlib';
-import { BlobSpool, type SpooledBlob } from '#platform';
+import { BlobSpool, type SpooledBlob } from '#kernel';
 
 const deflate = promisify(deflateRaw);
 

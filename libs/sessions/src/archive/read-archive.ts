@@ -1,4 +1,4 @@
-import { BlobSpool, type SpooledBlob } from '#platform';
+import { BlobSpool, type SpooledBlob } from '#kernel';
 import { type JsonObject, parseObject } from '../conversation/json.js';
 import { type ArchiveLimits, archiveTooLarge } from './archive-limits.js';
 import { ContentHash } from './content-hash.js';

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diskFull, isDiskFull } from '#kernel';
+import { onDisk } from './disk-full.js';
+import { ifAbsent } from './missing-file.js';
 
 /** A finished file that is on disk for good but not yet in the store. Plain data: it may cross a thread boundary. */
 export interface SpooledBlob {
@@ -62,15 +63,6 @@ export class BlobSpool {
   }
 }
 
-/** Runs work that may find the disk full. Errors: `unavailable` (`disk_full`). */
-export async function onDisk<Result>(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw isDiskFull(error) ? diskFull(error) : error;
-  }
-}
-
 /** Removes spools last written before `before` (milliseconds since the Unix epoch); returns how many. */
 export async function sweepSpools(folder: string, before: number): Promise<number> {
   let removed = 0;
@@ -82,11 +74,4 @@ export async function sweepSpools(folder: string, before: number): Promise<numbe
     removed += 1;
   }
   return removed;
-}
-
-export function ifAbsent<Result>(otherwise: Result): (error: unknown) => Result {
-  return (error) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise;
-    throw error;
-  };
 }

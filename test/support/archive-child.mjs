@@ -1,0 +1,54 @@
+// A process of its own that receives archives over HTTP, for the tests that look at its memory and its main thread.
+import { createServer } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { DataSource } from 'typeorm';
+import { Blobs } from '../../dist/libs/platform/src/blobs/blobs.js';
+import { BlobsRepository } from '../../dist/libs/platform/src/blobs/blobs.repository.js';
+import { Database, LocalBlobStore } from '../../dist/libs/platform/src/index.js';
+import { Archives } from '../../dist/libs/sessions/src/archive/archives.js';
+
+const { root, databaseUrl } = JSON.parse(process.argv[2]);
+const MEBIBYTE = 1_048_576;
+const PAID = { archiveBytes: 300 * MEBIBYTE, memberBytes: 50 * MEBIBYTE, canUpgrade: false };
+
+const source = await new DataSource({ type: 'postgres', url: databaseUrl }).initialize();
+const db = new Database(source);
+const archives = new Archives(new Blobs(db, new LocalBlobStore(root), new BlobsRepository(db)));
+
+async function receive(request) {
+  const before = process.memoryUsage.rss();
+  let peak = before;
+  const sampler = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 50);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const started = performance.now();
+  try {
+    const reading = await archives.receive(request, PAID);
+    await archives.keep(reading);
+    const { archive, conversation, metadata } = reading;
+    return { bytes: archive.bytes, blocks: conversation.index.blocks.length, title: metadata.title };
+  } catch (error) {
+    return { error: error.message };
+  } finally {
+    clearInterval(sampler);
+    delay.disable();
+    const ms = Math.round(performance.now() - started);
+    console.error(
+      JSON.stringify({ before, rise: peak - before, ms, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 }),
+    );
+    measured = peak - before;
+  }
+}
+
+let measured = 0;
+const server = createServer(async (request, response) => {
+  const found = await receive(request);
+  response.end(JSON.stringify({ ...found, rise: measured }));
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+process.on('SIGTERM', async () => {
+  server.closeAllConnections();
+  server.close();
+  await archives.onApplicationShutdown();
+  await source.destroy();
+});
