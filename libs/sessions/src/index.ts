@@ -1,2 +1,10 @@
+export { type ArchiveLimits, archiveTooLarge } from './archive/archive-limits.js';
+export { Archives } from './archive/archives.js';
+export type { BadLineReport, Conversation } from './archive/conversation-intake.js';
+export { normaliseRemote } from './archive/git-remote.js';
+export { type LoggedMessage, MessageLogReader, type MessageOrder } from './archive/message-log-reader.js';
+export { countMessages, countShown, EMPTY_INDEX, type MessageIndex } from './archive/message-log.js';
+export type { ArchiveMetadata } from './archive/metadata.js';
+export type { ArchiveReading } from './archive/read-archive.js';
 export * from './conversation/json.js';
 export * from './conversation/message.js';
