@@ -2,10 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { DataSource } from 'typeorm';
-import { armFaultPoint } from '../../dist/libs/kernel/src/index.js';
-import { Blobs } from '../../dist/libs/platform/src/blobs/blobs.js';
-import { BlobsRepository } from '../../dist/libs/platform/src/blobs/blobs.repository.js';
-import { Database, LocalBlobStore } from '../../dist/libs/platform/src/index.js';
+
+// Compiled: this process has no test runner that would transform sources.
+const compiled = (file) => import(new URL(`../../dist/libs/${file}`, import.meta.url));
+const { armFaultPoint } = await compiled('kernel/src/index.js');
+const { Blobs } = await compiled('platform/src/blobs/blobs.js');
+const { BlobsRepository } = await compiled('platform/src/blobs/blobs.repository.js');
+const { Database, LocalBlobStore } = await compiled('platform/src/index.js');
 
 const { root, databaseUrl, faultPoint, puts } = JSON.parse(process.argv[2]);
 

@@ -78,6 +78,13 @@ describe('reading an archive', () => {
     expect(found.conversation).toMatchObject({ log: null, badLineCount: 0 });
   });
 
+  it('takes secrets out of the title', async () => {
+    const token = `ghp_${'a1B2'.repeat(9)}`;
+    const content = JSON.stringify({ title: `Push with ${token} please` });
+    const found = await spools.read(await tarGz({ name: 'manifest.json', content }));
+    expect(found.metadata.title).toBe('Push with [redacted] please');
+  });
+
   it('reports bad lines by number and reads on', async () => {
     const content = ['{"role":', line('one'), '', '[1]', '  ', line('two', { is_sidechain: true }), 'x', line('end')];
     const found = await spools.read(await tarGz({ name: 'messages.jsonl', content: content.join('\r\n') }));

@@ -1,5 +1,7 @@
 import { BlobSpool, type SpooledBlob } from '#kernel';
 import { type JsonObject, parseObject } from '../conversation/json.js';
+import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
+import { redactText } from '../conversation/secrets/redact.js';
 import { type ArchiveLimits, archiveTooLarge } from './archive-limits.js';
 import { ContentHash } from './content-hash.js';
 import { type Conversation, ConversationIntake } from './conversation-intake.js';
@@ -29,6 +31,10 @@ export interface ArchiveTask {
   readonly limits: ArchiveLimits;
   readonly spoolFolder: string;
 }
+
+/** Titles are shown in lists, mails and on shared pages. */
+const redactTitle = (text: string): string =>
+  redactText(text, FOR_STRANGERS).text.replace(/\[REDACTED:\w+\]/g, '[redacted]');
 
 type DocumentRole = Exclude<MemberRole, 'messages'>;
 
@@ -93,7 +99,7 @@ class ArchivePass {
       workspace,
       prompt: conversation.prompt,
       messageCount: countMessages(conversation.index),
-      redact: (text) => text,
+      redact: redactTitle,
     });
     return {
       archive: await this.spool.finish(),
