@@ -7,7 +7,8 @@ import { canReportTests, readTestOutput, type TestCounts } from '../test-output.
 import { ToolCallPairing, type ToolCall } from '../tool-calls.js';
 import { actionRoles, type Role } from './programs.js';
 
-const MAX_FACTS = 20_000;
+/** Every claim is held against all of them; older ones are forgotten, and then nothing is false by absence. */
+const MAX_FACTS = 5000;
 const MAX_TOKENS = 300_000;
 const RECENT = 30;
 const RECENT_TEXT = 32_000;

@@ -48,12 +48,13 @@ export class RuleAudit {
 
   private judge(text: string, messageIndex: number): void {
     for (const sentence of sentencesOf(text)) {
+      if (this.judgements.length >= MAX_JUDGEMENTS) return;
       if (sentence.clauses.length === 0) continue;
       const place = { sentence, messageIndex, evidence: this.evidence };
       const found = RULES.flatMap((rule) => rule(place));
       // One finding per sentence: the worst verdict speaks for it.
       const worst = found.find(isFalse) ?? found.find(({ verdict }) => verdict === 'unverified') ?? found[0];
-      if (worst === undefined || this.judgements.length >= MAX_JUDGEMENTS) continue;
+      if (worst === undefined) continue;
       this.judgements.push(worst);
       if (worst.byAbsence === true) this.doubtful.set(worst, place);
     }
