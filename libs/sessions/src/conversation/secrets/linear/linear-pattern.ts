@@ -60,10 +60,12 @@ export class LinearPattern {
   }
 
   private search(text: string, from: number, steps: StepBudget): Range | null {
+    const beginning = this.nextBeginning(text, from);
+    if (beginning === text.length && text.length > 0) return null;
     let current = new Threads(this.program.length);
     let next = new Threads(this.program.length);
     let found: Range | null = null;
-    for (let at = from; at <= text.length; at += 1) {
+    for (let at = beginning; at <= text.length; at += 1) {
       if (current.size === 0 && found === null) at = this.nextBeginning(text, at);
       if (found === null) this.enter(current, { text, at, steps }, 0, at);
       if (current.size === 0 && found !== null) break;
