@@ -34,6 +34,7 @@ export * from './http/dialects.js';
 export type { Dialect } from './http/dialects/dialect.js';
 export * from './http/keyset.js';
 export * from './http/middleware.js';
+export * from './http/multipart.js';
 export * from './http/name-resolver.js';
 export * from './http/outbound.js';
 export * from './http/request-body.js';
