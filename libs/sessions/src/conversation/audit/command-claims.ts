@@ -24,7 +24,8 @@ const SUBJECTS: readonly { readonly role: Role; readonly name: string; readonly 
   { role: 'deploy', name: 'the deployment', words: /\b(?:deploy(?:ed|ment)?)\b/i },
 ];
 
-const RAN = /\b(?:ran|executed|re-?ran|applied|invoked|kicked off|after running|by running|via running)\b/i;
+const RAN =
+  /\b(?:(?:'ve|have|has)(?: also| now| just)? run|ran|executed|re-?ran|applied|invoked|kicked off|after running|by running|via running)\b/i;
 const WENT_WELL =
   /\b(?:pass(?:es|ed|ing)?|succeed(?:s|ed)?|success(?:ful|fully)?|clean(?:ly)?|green|compiles|works|worked|fine|(?:no|zero|0) (?:\w+ ){0,2}?(?:errors?|warnings?|problems|violations)|without (?:any |a |an )?(?:\w+ )?(?:errors?|warnings?|issues?|problems)|error-free|exit(?:s|ed)?(?: with)?(?: code| status)? (?:0|zero)|exit code (?:of )?0|complet(?:es|ed)|finish(?:es|ed)|is (?:up|live|healthy))\b/i;
 const NO_ERRORS =

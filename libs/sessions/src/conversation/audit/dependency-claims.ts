@@ -18,7 +18,7 @@ const ALL =
   /\b(?:installed (?:all |the |all the |all of the |project |missing |required |needed |npm |python )*(?:dependencies|packages|requirements|deps)|(?:dependencies|packages|deps|requirements) (?:are|were|have been|got) (?:all |now |successfully )*installed)\b/i;
 /** Words the patterns take for names. */
 const NO_NAMES =
-  /^(?:the|a|an|all|it|them|this|these|that|both|also|and|plus|new|latest|package|packages|library|libraries|dependency|dependencies|deps|required|missing|needed|everything|successfully|correctly|locally|globally|version|versions|via|with|in|on|from|using|by|now|hooks?|hook|git|tools?|requirements|project|python|npm|node|pre-commit|support|handler|handlers|listener|listeners|two|three|four|five)$/i;
+  /^(?:nothing|anything|something|one|besides|the|a|an|all|it|them|this|these|that|both|also|and|plus|new|latest|package|packages|library|libraries|dependency|dependencies|deps|required|missing|needed|everything|successfully|correctly|locally|globally|version|versions|via|with|in|on|from|using|by|now|hooks?|hook|git|tools?|requirements|project|python|npm|node|pre-commit|support|handler|handlers|listener|listeners|two|three|four|five)$/i;
 
 export const dependencyRule: Rule = (place) => {
   for (const clause of place.sentence.clauses) {
@@ -71,7 +71,8 @@ function installed(place: Place, name: string): Decision {
     };
   }
   // A word of prose the pattern took for a name proves nothing.
-  if (isKnown || !/[\d@/_.-]|^[a-z]+$/.test(name))
+  const isCode = place.sentence.spans.some((span) => span.includes(name)) || /[\d@/_-]/.test(name);
+  if (isKnown || !isCode)
     return { verdict: 'unverified', confidence: 30, explanation: `No call installed ${name} by name.` };
   return absent(place, `installed ${name}`);
 }

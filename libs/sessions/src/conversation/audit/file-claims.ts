@@ -24,7 +24,7 @@ const DIRECT = new RegExp(
   'gi',
 );
 const INDIRECT = new RegExp(
-  String.raw`${HAS_SUBJECT}(${WRITTEN})\b[^.]{1,80}?\b(?:to|in|into|at|under|as) (?:the |a |a new |new )?(${THING})`,
+  String.raw`${HAS_SUBJECT}(${WRITTEN})\b[^.]{1,80}?\b(?:to|in|into|at|under) (?:the |a |a new |new )?(${THING})`,
   'gi',
 );
 const PASSIVE = new RegExp(
@@ -34,6 +34,7 @@ const PASSIVE = new RegExp(
 
 interface FileClaim {
   readonly path: string;
+  readonly verb: string;
   readonly isDeletion: boolean;
 }
 
@@ -43,7 +44,7 @@ export const fileRule: Rule = (place) => {
   if (asserted === '') return [];
   const claims = claimsIn(asserted, place.sentence.spans);
   const judgements = claims.map((claim) =>
-    judged(place, 'file_existence', claim.isDeletion ? deletion(place, claim.path) : writing(place, claim.path)),
+    judged(place, 'file_existence', claim.isDeletion ? deletion(place, claim) : writing(place, claim.path)),
   );
   // One finding per sentence and verdict is enough for a reader; the worst speaks for the sentence.
   const worst =
@@ -59,11 +60,19 @@ function claimsIn(clause: string, spans: readonly string[]): FileClaim[] {
     const span = /^⟦(\d+)⟧$/.exec(thing ?? '')?.[1];
     const path =
       (span === undefined ? thing : spans[Number(span)])?.replace(/^\.\//, '').replace(/:\d+(?:-\d+)?$/, '') ?? '';
-    if (IS_PATH.test(path)) found.push({ path, isDeletion: new RegExp(`^(?:${DELETED})$`, 'i').test(verb ?? '') });
+    if (IS_PATH.test(path))
+      found.push({
+        path,
+        verb: (verb ?? '').toLowerCase(),
+        isDeletion: new RegExp(`^(?:${DELETED})$`, 'i').test(verb ?? ''),
+      });
   };
   const things = new RegExp(THING, 'g');
-  for (const [, verb, objects = ''] of clause.matchAll(DIRECT))
-    for (const [thing] of objects.matchAll(things)) add(thing, verb);
+  for (const [, verb, objects = ''] of clause.matchAll(DIRECT)) {
+    // `Added x.ts to the list` and `… to y.ts` write the list and y.ts.
+    const targets = verb?.toLowerCase() === 'added' ? (objects.split(/\b(?:to|into)\b/).at(-1) ?? '') : objects;
+    for (const [thing] of targets.matchAll(things)) add(thing, verb);
+  }
   for (const [, verb, thing] of clause.matchAll(INDIRECT)) add(thing, verb);
   for (const [, thing, verb] of clause.matchAll(PASSIVE)) add(thing, verb);
   return found.filter(({ path }, index) => found.findIndex((other) => other.path === path) === index);
@@ -127,8 +136,11 @@ const isMentionedLater = (evidence: Evidence, path: string, failed: Fact): boole
       index > failed.index && !isFailed && commands.some((command) => command.includes(baseName(path))),
   );
 
-function deletion(place: Place, path: string): Decision {
+const isOnlyView = (roles: Fact['roles']): boolean => roles.size === 1 && roles.has('view');
+
+function deletion(place: Place, claim: FileClaim): Decision {
   const { evidence } = place;
+  const { path } = claim;
   const isCovered = (deleted: string): boolean =>
     isSame(path, deleted) || path.includes(deleted.replace(/\/?\**$/, '') + '/') || deleted.includes('*');
   const done = evidence.facts.findLast(({ deletes, failed }) => !failed && deletes.some(isCovered));
@@ -142,9 +154,12 @@ function deletion(place: Place, path: string): Decision {
       explanation: `The attempt to delete ${path} failed.`,
       facts: [attempt],
     };
-  // `Removed x.ts from the list` is an edit; only a file that no call touched was certainly not deleted.
-  const touched = evidence.facts.some(({ writes }) => writes.length > 0) || evidence.namesFile(baseName(path));
-  if (touched)
+  // `Removed x.ts from the list` is an edit; only what no command names was certainly not deleted.
+  const isNamed = evidence.facts.some(
+    ({ commands, roles }) => !isOnlyView(roles) && commands.some((command) => command.includes(baseName(path))),
+  );
+  const wasEdit = claim.verb !== 'deleted' && evidence.facts.some(({ writes }) => writes.length > 0);
+  if (isNamed || wasEdit)
     return { verdict: 'unverified', confidence: 40, explanation: `No call is known to have deleted ${path}.` };
   return absent(place, `deleted ${path}`);
 }

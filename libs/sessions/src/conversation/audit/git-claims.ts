@@ -10,7 +10,10 @@ const ACTIONS: readonly { readonly what: string; readonly claim: RegExp; readonl
   },
   {
     what: 'pushed anything',
-    claim: new RegExp(String.raw`${SUBJECT}pushed (?:it|them|the|this|to|my|our|all|everything|⟦|a|changes|up)`, 'i'),
+    claim: new RegExp(
+      String.raw`${SUBJECT}pushed(?: (?:it|them|everything|all|both|the|this|my|our|these|changes?|commits?|branch|fix|work|code|update|up))*(?: to (?:the )?(?:\w+ )?(?:origin|remote|upstream|main|master|github|gitlab|branch|⟦)|[.!]?$)`,
+      'i',
+    ),
     command: /^git (?:-\S+ (?:\S+ )?)*push\b|^gh (?:pr create|repo sync)/,
   },
   {

@@ -153,13 +153,14 @@ function runnerRoles(program: string, names: readonly string[]): readonly Role[]
   }
   if (targets.length === 0) return program === 'make' ? ['build', 'opaque'] : ['nothing'];
   if (names[0] === 't') return ['test'];
-  return [
-    ...new Set(
-      targets
-        .slice(0, 3)
-        .flatMap((target) => PROGRAMS.get(target) ?? scriptRoles(target.split(':').at(-1) === 'all' ? 'all' : target)),
-    ),
-  ];
+  return [...new Set(targets.slice(0, 3).flatMap(targetRoles))];
+}
+
+/** What is no known script name may be a program: `yarn jest`. */
+function targetRoles(target: string): readonly Role[] {
+  const known = scriptRoles(target);
+  const program = PROGRAMS.get(target);
+  return known[0] === 'opaque' && program !== undefined ? [program] : known;
 }
 
 function interpreterRoles(rest: readonly string[], names: readonly string[]): readonly Role[] {

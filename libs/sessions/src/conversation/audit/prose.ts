@@ -84,4 +84,4 @@ export function numberIn(text: string | undefined): number | undefined {
   return text !== undefined && /^\d[\d,]{0,11}$/.test(text) ? Number(text.replaceAll(',', '')) : undefined;
 }
 
-export const NUMBER = String.raw`(\d[\d,]{0,11}|${NUMBER_WORDS.slice(1).join('|')})`;
+export const NUMBER = String.raw`(?<![\d.,])(\d[\d,]{0,11}(?!\.\d)|${NUMBER_WORDS.slice(1).join('|')})`;

@@ -30,12 +30,17 @@ const WRITTEN_TESTS = /\b(?:added|wrote|created|new) \w{0,20} ?(?:tests?|specs?)
 
 /** Words before `tests` that do not narrow down which. */
 const UNIVERSAL =
-  /^(?:all|the|of|our|your|my|these|those|existing|unit|full|entire|whole|complete|every|now|still|both|and|a|project'?s?|automated|current|our|other|jest|pytest|run|ran|\d[\d,]*)$/i;
+  /^(?:all|the|of|our|your|my|these|those|existing|unit|full|entire|whole|complete|every|now|still|both|and|a|project'?s?|automated|current|our|other|jest|pytest|run|ran|pass(?:es|ed|ing)?|green|\d[\d,]*)$/i;
 
 /** The word that narrows a claim to some tests (`parser` in `the parser tests pass`), if any. */
 function scopeOf(clause: string): string | undefined {
   const before = new RegExp(String.raw`((?:[\w'-]+ ){0,3})(?:tests?|specs?|suites?)\b`, 'i').exec(clause)?.[1] ?? '';
-  return before.split(' ').find((word) => word !== '' && !UNIVERSAL.test(word) && numberIn(word) === undefined);
+  const words = before.split(' ').filter((word) => word !== '');
+  // What stands before `and the` belongs to something else.
+  const noun = words.slice(
+    words.findLastIndex((word) => /^(?:and|the|all|our|my|these|every|by|with)$/i.test(word)) + 1,
+  );
+  return noun.find((word) => !UNIVERSAL.test(word) && numberIn(word) === undefined);
 }
 
 export const testRule: Rule = (place) =>
