@@ -27,6 +27,7 @@ describe('the environment', () => {
       DEFAULT_TIER: 'enterprise',
       MAX_COMMIT_BODY: 26_214_400,
       MAX_PUSH_BYTES: 2_147_483_648,
+      S3_REGION: 'us-east-1',
       MAINTENANCE_PACKS: 100,
       SSO_KEY_HOURS: 12,
       SIGNUP_LIMIT_PER_HOUR: expect.any(Number),

@@ -62,6 +62,18 @@ export class AppConfig {
   @IsOptional() @IsString() CORS_ORIGINS?: string;
   /** Object-store worker threads; four per core, at most 32, when unset. */
   @IsOptional() @toInt @IsInt() @Min(1) @Max(64) STORE_WORKERS?: number;
+  /** Bucket that large things are stored in; DATA_DIR/blobs when unset. */
+  @IsOptional() @IsString() S3_BUCKET?: string;
+  /** Region of the bucket. */
+  @IsString() S3_REGION = 'us-east-1';
+  /** Address of an S3 that is not Amazon's. */
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  S3_ENDPOINT?: string;
+  /** Credentials for the bucket; where the AWS SDK looks for them when unset. */
+  @IsOptional() @IsString() S3_ACCESS_KEY_ID?: string;
+  /** The secret of S3_ACCESS_KEY_ID. */
+  @IsOptional() @IsString() S3_SECRET_ACCESS_KEY?: string;
   /** New packs of a repository after which it is repacked. */
   @toInt @IsInt() @Min(2) MAINTENANCE_PACKS = 100;
   /** Sign-ups allowed per address and hour. */
@@ -182,6 +194,10 @@ const OPTIONAL_SETTINGS = [
   'TRUST_PROXY',
   'CORS_ORIGINS',
   'STORE_WORKERS',
+  'S3_BUCKET',
+  'S3_ENDPOINT',
+  'S3_ACCESS_KEY_ID',
+  'S3_SECRET_ACCESS_KEY',
   'SMTP_URL',
   'SMTP_HOST',
   'SMTP_PORT',
