@@ -1,10 +1,13 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Request } from 'express';
 import { type Observable } from 'rxjs';
+import { DomainError } from '#kernel';
 import { BodyReader } from './body-reader.js';
 import { dialectOf } from './dialects.js';
+import { tooDeepAt } from './json-depth.js';
 import { currentContext } from './request-context.js';
 import { ACCESS_GRANTED } from './request-events.js';
+import { illFormedAt, type JsonPath } from './well-formed.js';
 
 /** Puts the route's body, parsed as the route declares, into `request.body`. */
 @Injectable()
@@ -25,23 +28,41 @@ export class BodyInterceptor implements NestInterceptor {
 }
 
 function parseJson(request: Request, bytes: Buffer): unknown {
+  const deep = tooDeepAt(bytes);
+  if (deep !== null) throw dialectOf(request).malformedJson(deep);
+  let text: string;
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (error) {
     const position = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
     throw dialectOf(request).malformedJson(Number(position ?? 0));
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw dialectOf(request).malformedJson(0);
+  const illFormed = illFormedAt(text, value);
+  if (illFormed) throw notUnicode(illFormed);
   return value;
 }
 
 function parseLeniently(bytes: Buffer): unknown {
+  if (tooDeepAt(bytes) !== null) return {};
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+    const text = bytes.toString('utf8');
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject && !illFormedAt(text, value) ? value : {};
   } catch (error) {
     if (error instanceof SyntaxError) return {};
     throw error;
   }
+}
+
+function notUnicode(path: JsonPath): DomainError {
+  const field = path.join('.') || 'body';
+  const msg = `${field} must be valid Unicode`;
+  return new DomainError('invalid_input', msg, {
+    field,
+    details: { errors: [{ type: 'string_unicode', loc: ['body', ...path], msg }] },
+  });
 }
