@@ -6,8 +6,8 @@ import { EntitlementsService } from '../entitlements/entitlements.service.js';
 import { AdminOrgsRepository } from './admin-orgs.repository.js';
 import { subjectOf } from './admin-orgs.service.js';
 import { memberNotFound } from './members.service.js';
-import { Memberships, orgNotFound } from './memberships.js';
-import { isOrgId, type Organisation } from './organisation.js';
+import { Memberships } from './memberships.js';
+import type { Organisation } from './organisation.js';
 import { OWNER_TRANSFER_CANCELLED, OWNER_TRANSFERRED } from './organisations.events.js';
 import { OrganisationsRepository } from './organisations.repository.js';
 import { OrgJournal } from './org-journal.js';
@@ -40,7 +40,7 @@ export class AdminOrgChangesService {
   async change(caller: Principal, orgId: string, change: OrgLimits): Promise<OrgLimits> {
     if (Object.keys(change).length === 0) throw new DomainError('bad_request', 'No changes provided');
     return this.db.transaction(async () => {
-      const org = await this.lock(orgId);
+      const org = await this.memberships.lockOrg(orgId);
       if (change.tier === undefined) await this.setLimits(org, change);
       else await this.grant(caller, org, change.tier, change);
       const facts = {
@@ -63,7 +63,7 @@ export class AdminOrgChangesService {
     toUserId: string,
   ): Promise<{ fromUserId: string; toUserId: string }> {
     return this.db.transaction(async () => {
-      const org = await this.lock(orgId);
+      const org = await this.memberships.lockOrg(orgId);
       const target = isUuid(toUserId) ? await this.memberships.find(orgId, toUserId) : null;
       if (!target || !(await this.admin.lockActiveUser(target.userId))) throw memberNotFound();
       const fromUserId = await this.admin.findOwner(orgId);
@@ -80,11 +80,6 @@ export class AdminOrgChangesService {
       await this.audit.record(caller, 'force_transfer_owner', subjectOf(org), facts);
       return { fromUserId, toUserId: target.userId };
     });
-  }
-
-  private async lock(orgId: string): Promise<Organisation> {
-    if (!isOrgId(orgId)) throw orgNotFound();
-    return this.memberships.lockOrg(orgId);
   }
 
   private async grant(caller: Principal, org: Organisation, tier: Tier, change: OrgLimits): Promise<void> {

@@ -19,6 +19,7 @@ export class Memberships {
    * takes this lock first, so that seats and roles are judged one change at a time. Errors: `not_found`.
    */
   async lockOrg(orgId: string): Promise<Organisation> {
+    if (!isOrgId(orgId)) throw orgNotFound();
     const org = await this.db.repo(OrganisationEntity).findOne({
       where: { id: orgId },
       lock: { mode: 'pessimistic_write' },
