@@ -58,11 +58,11 @@ interface Pending {
  */
 export function redactJson(value: unknown, set: PatternSet, line = 1): RedactedJson {
   const findings: Finding[] = [];
-  const redacted = (text: string): string => {
-    const result = redactText(text, set);
+  const noted = (result: RedactedText): string => {
     for (const finding of result.findings) findings.push({ ...finding, line });
     return result.text;
   };
+  const redacted = (text: string): string => noted(redactText(text, set));
   const waiting: Pending[] = [];
   const copy = (item: unknown): unknown => {
     if (typeof item === 'string') return redacted(item);
@@ -77,10 +77,8 @@ export function redactJson(value: unknown, set: PatternSet, line = 1): RedactedJ
     if (Array.isArray(target)) for (const item of Object.values(source)) target.push(copy(item));
     else {
       for (const [name, item] of Object.entries(source)) {
-        const member =
-          typeof item === 'string' ? redactMember(name, item, set) : { ...redactText(name, set), value: copy(item) };
-        for (const finding of member.findings) findings.push({ ...finding, line });
-        define(target, member.text, member.value);
+        const copied = typeof item === 'string' ? noted(redactValue(name, item, set)) : copy(item);
+        define(target, redacted(name), copied);
       }
     }
   }
@@ -93,25 +91,20 @@ const TELLING =
 /** A named secret stands at the beginning of its value; what comes later is found without the name. */
 const NAMED_PART = 2000;
 
-/** Searches the name, the value and, where the name may tell, `name="value"`. */
-function redactMember(name: string, value: string, set: PatternSet): RedactedText & { readonly value: string } {
-  const inName = matchesIn(name, set);
-  const inValue = matchesIn(value, set);
+/** Redacts the text a member called `name` has, searching the text and, where the name may tell, `name="text"`. */
+export function redactValue(name: string, text: string, set: PatternSet): RedactedText {
+  const matches = matchesIn(text, set);
   if (TELLING.test(name)) {
     const offset = name.length + 2;
     const isNew = (match: Match): boolean =>
-      !inValue.some(({ pattern, start }) => pattern === match.pattern && start === match.start);
-    const named = matchesIn(`${name}="${value.slice(0, NAMED_PART)}"`, set)
+      !matches.some(({ pattern, start }) => pattern === match.pattern && start === match.start);
+    const named = matchesIn(`${name}="${text.slice(0, NAMED_PART)}"`, set)
       .filter(({ start, end }) => start >= offset && end > offset)
-      .map((match) => ({ ...match, start: match.start - offset, end: Math.min(match.end - offset, value.length) }));
-    inValue.push(...named.filter((match) => match.end > match.start && isNew(match)));
-    inValue.sort((a, b) => a.start - b.start || b.end - a.end);
+      .map((match) => ({ ...match, start: match.start - offset, end: Math.min(match.end - offset, text.length) }));
+    matches.push(...named.filter((match) => match.end > match.start && isNew(match)));
+    matches.sort((a, b) => a.start - b.start || b.end - a.end);
   }
-  return {
-    text: replace(name, inName),
-    value: replace(value, inValue),
-    findings: [...inName, ...inValue].map(findingOf),
-  };
+  return { text: replace(text, matches), findings: matches.map(findingOf) };
 }
 
 /** Sets a member whatever it is called (`__proto__` too); two names redacted alike stay two members. */

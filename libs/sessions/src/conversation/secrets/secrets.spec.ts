@@ -3,6 +3,7 @@ import { compileCustomPattern, readCustomPatterns } from './custom-pattern.js';
 import type { SecretPattern } from './pattern.js';
 import { FOR_STRANGERS, patternSet } from './pattern-set.js';
 import { redactJson, redactText } from './redact.js';
+import { redactJsonText } from './redact-json-text.js';
 import { scanText } from './scan.js';
 import { planted, PLANTED, type Planted } from './testing/planted-secrets.js';
 
@@ -101,6 +102,24 @@ describe('redaction', () => {
     );
   });
 
+  it('of JSON text leaves every byte outside of secrets as it was', () => {
+    const key = 'AKIA' + 'ABCDEFGHIJKLMNOP';
+    const text = `{ "id": 12345678901234567890,\n  "\\u0041\\"": 1.0, "DB_PASSWORD" : "correct\\thorse9x", "k": ["\\\\", "x ${key}"] }`;
+    expect(redactJsonText(text, SECRETS, 5)).toEqual({
+      text: text.replace(key, '[REDACTED:aws_access_key_id]'),
+      findings: [expect.objectContaining({ patternName: 'aws_access_key_id', line: 6 })],
+    });
+    expect(redactJsonText('{"DB_PASSWORD": "correcthorse9"}', SECRETS).text).toBe(
+      '{"DB_PASSWORD": "[REDACTED:generic_password_assignment]"}',
+    );
+    const clean = '{"a" :  1e2}';
+    expect(redactJsonText(clean, SECRETS)).toEqual({ text: clean, findings: [] });
+    expect(redactJsonText(`{broken\n${key}`, SECRETS, 3)).toMatchObject({
+      text: '{broken\n[REDACTED:aws_access_key_id]',
+      findings: [{ line: 4 }],
+    });
+  });
+
   it('walks a hundred thousand levels', () => {
     const deep = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
     expect(redactJson(deep, SECRETS).findings).toEqual([]);
@@ -132,6 +151,8 @@ describe('redaction', () => {
         const { nested } = JSON.parse(json) as { nested: string };
         expect(() => JSON.parse(nested) as unknown).not.toThrow();
         expect(redactJson(JSON.parse(json), SECRETS).findings).toEqual([]);
+        const text = redactJsonText(JSON.stringify(document), SECRETS).text;
+        expect(JSON.parse(text)).toEqual(JSON.parse(json));
       }),
       { numRuns: ROUNDS, seed: SEED },
     );
