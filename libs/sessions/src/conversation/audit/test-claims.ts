@@ -30,7 +30,7 @@ const WRITTEN_TESTS = /\b(?:added|wrote|created|new) \w{0,20} ?(?:tests?|specs?)
 
 /** Words before `tests` that do not narrow down which. */
 const UNIVERSAL =
-  /^(?:all|the|of|our|your|my|these|those|existing|unit|full|entire|whole|complete|every|now|still|both|and|a|project'?s?|automated|current|our|other|jest|pytest|run|ran|pass(?:es|ed|ing)?|green|\d[\d,]*)$/i;
+  /^(?:all|the|of|our|your|my|these|those|existing|unit|full|entire|whole|complete|every|now|still|both|and|a|project'?s?|automated|current|our|other|jest|pytest|run|ran|pass(?:es|ed|ing)?|green|both|go|cargo|npm|pnpm|yarn|mvn|gradle|dotnet|make|vet|\d[\d,]*)$/i;
 
 /** The word that narrows a claim to some tests (`parser` in `the parser tests pass`), if any. */
 function scopeOf(clause: string): string | undefined {
