@@ -22,38 +22,70 @@ export interface Member {
 export async function* members(tar: AsyncIterable<Uint8Array>, limits: ArchiveLimits): AsyncGenerator<Member> {
   const parser = extract();
   const seen = new SeenPaths();
+  const end = new ParserEnd(parser);
   // Never waited for: when a member is refused, the source may be a client that sends nothing more for a while.
-  void feed(tar, parser);
+  void feed(tar, parser, end);
   try {
     for await (const entry of parser) {
       const member = checked(entry.header, seen, limits);
       if (member === null) entry.resume();
-      else yield { ...member, content: entry as AsyncIterable<Uint8Array> };
+      else yield { ...member, content: contentOf(entry as AsyncIterable<Uint8Array>, end, seen) };
     }
   } catch (error) {
-    throw tarFailure(error, seen.count);
+    throw tarFailure(end.error ?? error, seen.count);
   } finally {
     parser.destroy();
   }
 }
 
+/** A member's content ends with the parser, and says only that it did: the reason is the parser's. */
+async function* contentOf(
+  entry: AsyncIterable<Uint8Array>,
+  end: ParserEnd,
+  seen: SeenPaths,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* entry;
+  } catch (error) {
+    await end.closed;
+    throw tarFailure(end.error ?? error, seen.count);
+  }
+}
+
+/** Whether and why a parser came to its end. */
+class ParserEnd {
+  isClosed = false;
+  /** The first failure: later ones are its consequences. */
+  error: unknown;
+  readonly closed: Promise<void>;
+
+  constructor(parser: Extract) {
+    parser.on('error', (error) => (this.error ??= error));
+    this.closed = new Promise((resolve) => {
+      parser.once('close', () => {
+        this.isClosed = true;
+        resolve();
+      });
+    });
+  }
+}
+
 /** Writes the stream into the parser at the parser's pace. Never rejects: failures destroy the parser, which reports them. */
-async function feed(tar: AsyncIterable<Uint8Array>, parser: Extract): Promise<void> {
+async function feed(tar: AsyncIterable<Uint8Array>, parser: Extract, end: ParserEnd): Promise<void> {
   const count = new ByteCount();
-  let isClosed = false;
-  const closed = new Promise<void>((resolve) => parser.once('close', () => resolve((isClosed = true) && undefined)));
   try {
     for await (const chunk of tar) {
       count.add(chunk);
-      if (isClosed) return;
-      if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), closed]);
-      if (isClosed) return;
+      if (end.isClosed) return;
+      if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), end.closed]);
+      if (end.isClosed) return;
     }
     if (count.bytes === 0) throw invalidArchive('empty file');
     // One block is enough: some writers leave out the second. None means that the file was cut between two members.
     if (count.trailingZeros < BLOCK_BYTES) throw invalidArchive('no end of archive');
     parser.end(null);
   } catch (error) {
+    end.error ??= error;
     parser.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { DomainError } from '#kernel';
 import fc from 'fast-check';
@@ -332,6 +332,7 @@ describe('bombs', () => {
 
 describe('whatever is done to an archive', () => {
   it('answers with a reading or a refusal, and leaves nothing behind', async () => {
+    const before = await spools.files();
     const tar = await tarOf(SESSION);
     const gz = gzipSync(tar);
     const byte = fc.integer({ min: 0, max: 255 });
@@ -349,13 +350,13 @@ describe('whatever is done to an archive', () => {
           if (cut) archive = archive.subarray(0, position);
           else archive[position] = value;
         }
-        const found = await spools
-          .read(damages[0]?.inTar ? gzipSync(archive) : archive)
-          .catch((error: unknown) => error);
+        const found = await spools.read(damages[0]?.inTar ? gzipSync(archive) : archive).catch((error: Error) => error);
         if (found instanceof Error) expect(found).toMatchObject({ name: 'DomainError', code: 'bad_request' });
+        else for (const spool of [found.archive, found.conversation.log]) if (spool !== null) await rm(spool.path);
       }),
       { numRuns: ROUNDS, seed: SEED },
     );
+    expect(await spools.files()).toEqual(before);
   });
 });
 
