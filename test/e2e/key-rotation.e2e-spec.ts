@@ -147,7 +147,7 @@ describe('rotation is refused', () => {
     const org = await seedOrg(a, ada);
     const bound = await mint({ account: org.slug });
     const answer = await bound.client.post(`/api/v1/auth/keys/${ada.keyId}/rotate`);
-    expect(answer.status).toBe(403);
+    expect(answer.status).toBe(404);
     expect((await me(ada)).status).toBe(200);
   });
 

@@ -55,10 +55,27 @@ export class Memberships {
     return row ?? null;
   }
 
-  /** The organisation the credential acts for, if any, else the caller's home. */
+  /**
+   * In the organisation the credential acts for, if any, else in the caller's home. Errors: `forbidden` when that wants a
+   * key from its single sign-on.
+   */
   async findHomeOf(caller: Principal): Promise<Membership | null> {
-    const acting = caller.orgId === null ? null : await this.find(caller.orgId, caller.userId);
-    return acting ?? this.findHome(caller.userId);
+    const membership = await (caller.orgId === null
+      ? this.findHome(caller.userId)
+      : this.find(caller.orgId, caller.userId));
+    if (membership) await this.assertSignIn(caller, membership);
+    return membership;
+  }
+
+  /**
+   * The caller's membership, as far as the credential reaches it: one that acts for an organisation reaches no other one
+   * of its person's by naming it in a path. Errors: `forbidden` when it takes a key from the single sign-on.
+   */
+  async findReached(caller: Principal, orgId: string): Promise<Membership | null> {
+    if (caller.orgId !== null && caller.orgId !== orgId) return null;
+    const membership = await this.find(orgId, caller.userId);
+    if (membership) await this.assertSignIn(caller, membership);
+    return membership;
   }
 
   /**
@@ -66,11 +83,8 @@ export class Memberships {
    * it: the two look alike), `forbidden` with reason `insufficient_role` (sessionfs-2.md §2.4).
    */
   async assertRole(caller: Principal, orgId: string, needed: OrgRole): Promise<Membership> {
-    // A credential that acts for one organisation reaches no other one of its person's by naming it in a path.
-    const isOthers = caller.orgId !== null && caller.orgId !== orgId;
-    const membership = isOthers ? null : await this.find(orgId, caller.userId);
+    const membership = await this.findReached(caller, orgId);
     if (!membership) throw orgNotFound();
-    await this.assertSignIn(caller, membership);
     if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
     return membership;
   }
@@ -79,7 +93,6 @@ export class Memberships {
   async assertHomeRole(caller: Principal, needed: OrgRole): Promise<Membership> {
     const membership = await this.findHomeOf(caller);
     if (!membership) throw insufficientRole('none', needed);
-    await this.assertSignIn(caller, membership);
     if (!isAtLeast(membership.role, needed)) throw insufficientRole(membership.role, needed);
     return membership;
   }

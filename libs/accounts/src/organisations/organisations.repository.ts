@@ -58,8 +58,10 @@ export class OrganisationsRepository {
     await this.db.repo(OrganisationEntity).update({ id: orgId }, { ...settings });
   }
 
+  /** Owners are exempt from the single sign-on: what nodes have cached was judged by the former role. */
   async changeRole(orgId: string, userId: string, role: OrgRole): Promise<void> {
     await this.db.repo(MembershipEntity).update({ orgId, userId }, { role });
+    await this.appendRevocation('user', userId);
   }
 
   /**

@@ -51,7 +51,7 @@ export class TeamsService {
   /** Errors: `not_found`, also for a team of an organisation the caller is not in. */
   async get(caller: Principal, teamId: string): Promise<Team> {
     const team = isTeamId(teamId) ? await this.teams.find(teamId) : null;
-    if (team && (await this.memberships.find(team.orgId, caller.userId))) return team;
+    if (team && (await this.memberships.findReached(caller, team.orgId))) return team;
     if (!(await this.memberships.findHomeOf(caller))) throw organisationRequired();
     throw teamNotFound();
   }

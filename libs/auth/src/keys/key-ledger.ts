@@ -11,7 +11,7 @@ import { type Revocation, Revocations } from './revocations.js';
 /** What the maker of a key decides. */
 export type KeyFacts = Pick<
   Key,
-  'kind' | 'userId' | 'accountId' | 'name' | 'scopes' | 'projectIds' | 'expiresAt' | 'createdBy'
+  'kind' | 'userId' | 'accountId' | 'name' | 'scopes' | 'projectIds' | 'expiresAt' | 'createdBy' | 'ssoIdentityId'
 >;
 
 /**
@@ -56,7 +56,8 @@ export class KeyLedger {
   /**
    * Puts a new key in the place of `old`, whose row the open transaction has locked: same name, scopes and account. The
    * old one is accepted for `graceSeconds` more, and its pinned sessions go on. Its life starts anew with the same
-   * length, but a key that ends cannot make one that outlives it. Errors: `conflict` with reason `key_already_revoked`.
+   * length, but a key that ends cannot make one that outlives it; what a sign-in gave ends when it would have. Errors:
+   * `conflict` with reason `key_already_revoked`.
    */
   async replace(
     caller: Principal,
@@ -82,10 +83,20 @@ export class KeyLedger {
 
   private generate(facts: KeyFacts): MintedKey {
     const raw = generateKey(facts.kind);
-    const { kind, userId, accountId, name, scopes, projectIds, expiresAt, createdBy } = facts;
+    const { kind, userId, accountId, name, scopes, projectIds, expiresAt, createdBy, ssoIdentityId } = facts;
     const unused = { revokedAt: null, revokeReason: null, lastUsedAt: null, lastUsedIp: null, replacedBy: null };
     const identity = { id: randomUUID(), prefix: raw.slice(0, VISIBLE_PREFIX), createdAt: this.clock.date() };
-    const decided = { kind, userId, accountId, name, scopes: [...scopes], projectIds, expiresAt, createdBy };
+    const decided = {
+      kind,
+      userId,
+      accountId,
+      name,
+      scopes: [...scopes],
+      projectIds,
+      expiresAt,
+      createdBy,
+      ssoIdentityId,
+    };
     return { key: { ...identity, ...decided, ...unused }, raw };
   }
 
@@ -103,10 +114,11 @@ export class KeyLedger {
   }
 
   private async endOfSuccessor(caller: Principal, old: Key): Promise<Date | null> {
-    const life = old.expiresAt === null ? Infinity : old.expiresAt.getTime() - old.createdAt.getTime();
+    const end = old.expiresAt?.getTime() ?? Infinity;
+    const renewed = old.ssoIdentityId === null ? end - old.createdAt.getTime() + this.clock.now() : end;
     const limit = (await this.keys.findReach(caller.keyId))?.expiresAt?.getTime() ?? Infinity;
-    const end = Math.min(this.clock.now() + life, limit);
-    return end === Infinity ? null : new Date(end);
+    const earliest = Math.min(renewed, limit);
+    return earliest === Infinity ? null : new Date(earliest);
   }
 }
 

@@ -20,4 +20,5 @@ export class KeyEntity {
   @Column('text', { nullable: true }) lastUsedIp!: string | null;
   @Column('uuid', { nullable: true }) replacedBy!: string | null;
   @Column('uuid', { nullable: true }) createdBy!: string | null;
+  @Column('uuid', { nullable: true }) ssoIdentityId!: string | null;
 }

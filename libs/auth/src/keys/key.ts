@@ -22,6 +22,8 @@ export interface Key {
   readonly replacedBy: string | null;
   /** Who made a service key; null for keys people make for themselves. */
   readonly createdBy: string | null;
+  /** Whom a provider vouched for when a single sign-on made the key, or the one it descends from; null for all others. */
+  readonly ssoIdentityId: string | null;
 }
 
 /** How long a replaced key is accepted, in seconds. */
@@ -103,4 +105,25 @@ export interface MintedKey {
   readonly key: Key;
   /** The only time the raw value exists outside its owner's hands. */
   readonly raw: string;
+}
+
+/** What a key reaches: the account it was made for, and until when. */
+export interface KeyReach {
+  readonly accountId: string;
+  readonly ssoIdentityId: string | null;
+  /** False for a key bound to an organisation. */
+  readonly isPersonal: boolean;
+  /** Null: never ends. */
+  readonly expiresAt: Date | null;
+}
+
+/**
+ * Whether a key with that reach may know of its user's other key, and end it. One that is bound to an organisation knows
+ * those for the same organisation; one from its single sign-on, which the organisation's provider can have made without
+ * the person, only those of the same identity.
+ */
+export function knows(reach: KeyReach, other: Pick<Key, 'accountId' | 'ssoIdentityId'>): boolean {
+  if (reach.isPersonal) return true;
+  if (other.accountId !== reach.accountId) return false;
+  return reach.ssoIdentityId === null || other.ssoIdentityId === reach.ssoIdentityId;
 }

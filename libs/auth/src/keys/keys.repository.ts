@@ -1,18 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, MoreThan } from 'typeorm';
 import { Database } from '#platform';
-import type { ActedFor, Key, KeyWithOwner } from './key.js';
+import type { ActedFor, Key, KeyWithOwner, KeyReach } from './key.js';
 import { KeyEntity } from './key.entity.js';
 import type { Revocation } from './revocations.js';
-
-/** What a key reaches: the account it was made for, and until when. */
-export interface KeyReach {
-  readonly accountId: string;
-  /** False for a key bound to an organisation. */
-  readonly isPersonal: boolean;
-  /** Null: never ends. */
-  readonly expiresAt: Date | null;
-}
 
 const NEWEST_FIRST = { createdAt: 'DESC', id: 'DESC' } as const;
 /** Whether the member `m` may act for the organisation `o` only with a key from its single sign-on. */
@@ -33,12 +24,13 @@ export class KeysRepository {
               k.project_ids as "projectIds", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
               k.replaced_by as "replacedBy", k.late_use_at as "lateUseAt",
               a.slug as "accountSlug", o.id as "orgId", a.tier, u.is_active as "isActive",
-              u.is_admin and (k.sso_identity_id is null or o.id is null) as "isAdmin",
+              u.is_admin and i.org_id is null as "isAdmin",
               a.kind = 'personal' or m.user_id is not null as "isMember",
-              k.sso_identity_id is null and ${SSO_BOUND} as "needsSso"
+              i.org_id is distinct from o.id and ${SSO_BOUND} as "needsSso"
          from api_key k join app_user u on u.id = k.user_id join account a on a.id = k.account_id
          left join organisation o on o.account_id = a.id
          left join org_member m on m.org_id = o.id and m.user_id = k.user_id
+         left join sso_identity i on i.id = k.sso_identity_id
         where k.digest = $1`,
       [digest],
     );
@@ -59,7 +51,8 @@ export class KeysRepository {
 
   async findReach(keyId: string): Promise<KeyReach | null> {
     const [row] = await this.db.query<KeyReach>(
-      `select k.account_id as "accountId", k.account_id = u.account_id as "isPersonal", k.expires_at as "expiresAt"
+      `select k.account_id as "accountId", k.account_id = u.account_id as "isPersonal", k.expires_at as "expiresAt",
+              k.sso_identity_id as "ssoIdentityId"
          from api_key k join app_user u on u.id = k.user_id where k.id = $1`,
       [keyId],
     );

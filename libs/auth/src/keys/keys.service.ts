@@ -5,8 +5,8 @@ import { type User, UsersService } from '#accounts';
 import { ActedForAccounts } from './acted-for.js';
 import { checkExpiry, checkScopes } from './key-input.js';
 import { KeyLedger } from './key-ledger.js';
-import { isRevoked, type Key, type MintedKey } from './key.js';
-import { type KeyReach, KeysRepository } from './keys.repository.js';
+import { isRevoked, type Key, type KeyReach, knows, type MintedKey } from './key.js';
+import { KeysRepository } from './keys.repository.js';
 
 export interface NewKey {
   readonly name: string | null;
@@ -15,6 +15,8 @@ export interface NewKey {
   readonly expiresAt?: Date | null;
   /** Slug of the only account the key shall act for; absent: the one its maker acts for. */
   readonly account?: string | null;
+  /** Set for keys of a single sign-on. */
+  readonly ssoIdentityId?: string | null;
 }
 
 /** A person's own keys: mint, list, rotate, revoke (sessionfs-1.md §3). Service keys are never among them. */
@@ -42,10 +44,11 @@ export class KeysService {
         details: { required: [...scopes].sort(), current: [...caller.scopes] },
       });
     }
-    const reach = await this.keys.findReach(caller.keyId);
-    checkExpiry(input.expiresAt ?? null, reach?.expiresAt ?? null, this.clock.now());
+    const reach = await this.reachOf(caller);
+    checkExpiry(input.expiresAt ?? null, reach.expiresAt, this.clock.now());
     const accountId = await this.accountFor(caller, reach, input.account ?? caller.accountSlug);
-    return this.mint({ id: caller.userId, accountId }, { ...input, scopes }, caller);
+    const ssoIdentityId = reach.ssoIdentityId;
+    return this.mint({ id: caller.userId, accountId }, { ...input, scopes, ssoIdentityId }, caller);
   }
 
   /** Mints a key without asking who may; for sign-up and first start. Joins the open transaction. */
@@ -59,17 +62,20 @@ export class KeysService {
       projectIds: null,
       expiresAt: input.expiresAt ?? null,
       createdBy: null,
+      ssoIdentityId: input.ssoIdentityId ?? null,
     });
   }
 
   /** The keys that are accepted now (or merely expired), newest first. */
-  listLive(caller: Principal): Promise<Key[]> {
-    return this.keys.listLive(caller.userId, this.clock.date());
+  async listLive(caller: Principal): Promise<Key[]> {
+    const reach = await this.reachOf(caller);
+    return (await this.keys.listLive(caller.userId, this.clock.date())).filter((key) => knows(reach, key));
   }
 
   /** All keys the caller ever had, newest first. */
-  listAll(caller: Principal): Promise<Key[]> {
-    return this.keys.listAll(caller.userId);
+  async listAll(caller: Principal): Promise<Key[]> {
+    const reach = await this.reachOf(caller);
+    return (await this.keys.listAll(caller.userId)).filter((key) => knows(reach, key));
   }
 
   /** Ends a live key of the caller everywhere within a second. Errors: `not_found`, also for one that has ended. */
@@ -93,35 +99,44 @@ export class KeysService {
 
   /**
    * A new key in the place of one of the caller's; see KeyLedger.replace. Errors: `not_found`, `conflict`; `forbidden`
-   * for a key of an account that the calling key does not act for.
+   * for a key of a single sign-on, unless the calling key is from the same one: it would stand in for signing in.
    */
   async rotate(caller: Principal, keyId: string, graceSeconds: number): Promise<MintedKey> {
     return this.db.transaction(async () => {
       const key = await this.lock(caller, keyId);
       if (!key) throw new DomainError('not_found', 'API key not found');
-      const reach = await this.keys.findReach(caller.keyId);
-      if (key.accountId !== caller.accountId && !mayTurn(caller, reach)) throw otherAccount('key_id');
+      const { ssoIdentityId } = await this.reachOf(caller);
+      if (key.ssoIdentityId !== null && key.ssoIdentityId !== ssoIdentityId) throw signInAgain();
       const { email } = await this.users.get(caller.userId);
       return this.ledger.replace(caller, key, { graceSeconds, reason: `rotated by ${email}` });
     });
   }
 
   private async lock(caller: Principal, keyId: string): Promise<Key | null> {
-    return isUuid(keyId) ? this.keys.lockOwn(caller.userId, keyId) : null;
+    const key = isUuid(keyId) ? await this.keys.lockOwn(caller.userId, keyId) : null;
+    return key && knows(await this.reachOf(caller), key) ? key : null;
+  }
+
+  /** A pinned session reaches no further than the account it was opened for. */
+  private async reachOf(caller: Principal): Promise<KeyReach> {
+    const reach = await this.keys.findReach(caller.keyId);
+    if (!reach) throw new DomainError('unauthorized', 'Invalid API key');
+    return caller.pinnedSessionId === null ? reach : { ...reach, accountId: caller.accountId, isPersonal: false };
   }
 
   /** The account the new key is for. A bound key makes no key that is bound less. */
-  private async accountFor(caller: Principal, reach: KeyReach | null, slug: string): Promise<string> {
+  private async accountFor(caller: Principal, reach: KeyReach, slug: string): Promise<string> {
     if (slug === caller.accountSlug) return caller.accountId;
-    const other = mayTurn(caller, reach) ? await this.accounts.find(caller.userId, slug) : null;
+    const other = reach.isPersonal ? await this.accounts.find(caller.userId, slug) : null;
     if (!other) throw otherAccount('account');
     return other.accountId;
   }
 }
 
-/** Whether the calling key may act for any account of its user. */
-function mayTurn(caller: Principal, reach: KeyReach | null): boolean {
-  return reach?.isPersonal === true && caller.pinnedSessionId === null;
+function signInAgain(): DomainError {
+  return new DomainError('forbidden', 'A key of a single sign-on is not rotated by another one: sign in again', {
+    reason: 'sso_key',
+  });
 }
 
 function otherAccount(field: string): DomainError {

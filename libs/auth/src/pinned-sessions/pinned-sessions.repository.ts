@@ -55,7 +55,8 @@ const OWNERS = `pinned_session s join api_key k on k.id = s.key_id
   join api_key c on c.id = coalesce(s.successor_key_id, k.replaced_by, k.id)
   join app_user u on u.id = s.user_id join account a on a.id = s.account_id
   left join organisation o on o.account_id = a.id
-  left join org_member m on m.org_id = o.id and m.user_id = s.user_id`;
+  left join org_member m on m.org_id = o.id and m.user_id = s.user_id
+  left join sso_identity i on i.id = c.sso_identity_id`;
 
 /**
  * What ends a session besides its own expiry: $1 is the time, $2 the tiers from least to most. A key that was replaced
@@ -67,7 +68,7 @@ const LAPSE = `case
     when k.kind <> 'service_key' and not u.is_active then 'user_deactivated'
     when a.closed_at is not null or a.kind = 'organisation' and o.id is null then 'membership_lost'
     when a.kind = 'organisation' and k.kind <> 'service_key' and m.user_id is null then 'membership_lost'
-    when k.kind <> 'service_key' and c.sso_identity_id is null and exists
+    when k.kind <> 'service_key' and i.org_id is distinct from o.id and exists
       (select 1 from sso_bound b where b.org_id = o.id and b.user_id = s.user_id) then 'sso_required'
     when array_position($2::text[], a.tier) < array_position($2::text[], s.tier) then 'tier_downgrade'
   end`;
@@ -92,7 +93,8 @@ export class PinnedSessionsRepository {
   async findByDigest(digest: Buffer, now: Date): Promise<PinnedSession | null> {
     const [row] = await this.db.query<SessionRow>(
       `select s.id, k.id as "keyId", k.kind, k.name, k.user_id as "userId", s.account_id as "accountId",
-              a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier, u.is_admin and (k.sso_identity_id is null or o.id is null) as "isAdmin", k.digest as "keyDigest",
+              a.slug as "accountSlug", o.id as "orgId", k.project_ids as "projectIds", s.scopes, s.tier,
+              u.is_admin and i.org_id is null as "isAdmin", k.digest as "keyDigest",
               c.id as "currentKeyId", c.expires_at as "keyExpiresAt",
               s.ttl_seconds as "ttlSeconds", s.idle_extend as "idleExtend", s.created_at as "createdAt",
               s.last_activity_at as "lastActivityAt", coalesce(s.end_reason, ${LAPSE}) as "endReason"

@@ -17,8 +17,6 @@ import { isRevoked, type Key, type MintedKey } from '../keys/key.js';
 import { KeysRepository } from '../keys/keys.repository.js';
 import { type NewServiceKey, storedScopes } from './service-key.js';
 
-const ORG_ID = /^org_[0-9a-f]{16}$/;
-
 /**
  * The keys of an organisation (sessionfs-1.md §4): its members see them, its administrators make, replace and end them.
  * They belong to the organisation, whose account and tier they act with, and outlive the membership of who made them.
@@ -52,6 +50,7 @@ export class ServiceKeysService {
       projectIds: input.projectIds === null ? null : [...input.projectIds],
       expiresAt: input.expiresAt,
       createdBy: caller.userId,
+      ssoIdentityId: null,
     });
   }
 
@@ -114,10 +113,9 @@ export class ServiceKeysService {
     return found.org;
   }
 
-  /** The organisation, if the caller is in it. A key that acts for one organisation knows no other. */
+  /** The organisation, if the caller is in it and the credential reaches it. */
   private async find(caller: Principal, orgId: string): Promise<{ org: Organisation; membership: Membership } | null> {
-    if (!ORG_ID.test(orgId) || (caller.orgId !== null && caller.orgId !== orgId)) return null;
-    const membership = await this.memberships.find(orgId, caller.userId);
+    const membership = await this.memberships.findReached(caller, orgId);
     const org = membership && (await this.memberships.findOrg(orgId));
     return org && { org, membership };
   }

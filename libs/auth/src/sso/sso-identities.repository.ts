@@ -41,10 +41,6 @@ export class SsoIdentitiesRepository {
     await this.db.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sso ${issuer} ${subject}`]);
   }
 
-  async markKey(keyId: string, identityId: string): Promise<void> {
-    await this.db.query('update api_key set sso_identity_id = $2 where id = $1', [keyId, identityId]);
-  }
-
   /** Ends every key and with them every pinned session of a person, on all nodes. */
   async revokeAllKeys(userId: string, reason: string, now: Date): Promise<void> {
     await this.db.query(

@@ -42,9 +42,8 @@ export class SsoKeys {
       const expiresAt = new Date(this.clock.now() + this.config.SSO_KEY_HOURS * HOUR_MS);
       const minted = await this.keys.mint(
         { id: user.id, accountId: account.id },
-        { name: 'single sign-on', expiresAt },
+        { name: 'single sign-on', expiresAt, ssoIdentityId: identity.id },
       );
-      await this.identities.markKey(minted.key.id, identity.id);
       return { minted, user, account, orgId: identity.orgId };
     });
   }
