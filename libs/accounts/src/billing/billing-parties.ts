@@ -52,6 +52,11 @@ export class BillingParties {
     return { personal: personal!, org: { ...org!, storageLimitBytes, orgId, role, isAdmin, email: personal!.email } };
   }
 
+  /** Errors: `forbidden` when the credential gets around the organisation's single sign-on. */
+  async assertReached(caller: Principal, party: BillingParty | OrgParty): Promise<void> {
+    if ('orgId' in party) await this.memberships.assertRole(caller, party.orgId, 'admin');
+  }
+
   /** Bytes stored and the most there may be; 0 is not enforced. */
   async storageOf(party: BillingParty | OrgParty): Promise<{ storageUsedBytes: number; storageLimitBytes: number }> {
     const limit = 'orgId' in party ? party.storageLimitBytes : (storageLimitOf(party.tier, null) ?? 0);

@@ -67,8 +67,9 @@ export class BillingService {
         reason: 'org_member_restriction',
       });
     if (org && !org.isAdmin) throw adminRequired('buy a plan for the organization');
-    await this.assertUnsubscribed([personal, ...(org ? [org] : [])]);
     const payer = org ?? personal;
+    await this.parties.assertReached(caller, payer);
+    await this.assertUnsubscribed([personal, ...(org ? [org] : [])]);
     const customerId = await this.customerOf(payer);
     const seats = tier === 'team' ? input.seats : 1;
     const owner = { orgId: org?.orgId ?? null, userId: caller.userId };
@@ -83,6 +84,7 @@ export class BillingService {
   async portal<Answer>(caller: Principal, scope: PortalScope, render: (url: string) => Answer): Promise<Answer> {
     this.provider.assertConfigured();
     const payer = await this.payerOf(caller, scope);
+    await this.parties.assertReached(caller, payer);
     const subscription = await this.billing.findLive(payer.accountId);
     if (!subscription) throw noSubscription();
     const url = await this.provider.createPortal(subscription.customerId, this.returnUrl);
