@@ -55,13 +55,19 @@ describe('what a new organisation lives on', () => {
     expect(tiers.filter((tier) => tier === 'team')).toHaveLength(1);
   });
 
-  it('is nothing for a member of an organisation that pays only for itself', async () => {
+  it('is never the plan of another organisation: its members buy their own first', async () => {
     const [ada, bea] = [await signUp(server), await signUp(server)];
     await buy(server, ada, 'team', 7);
     const paid = await createOrg(ada);
     await addMember(server, paid.orgId, bea);
-    const { orgId } = await createOrg(bea);
-    expect(await planOf(bea, orgId)).toMatchObject({ tier: 'free' });
+    for (const caller of [bea, bea.with({ 'x-account': paid.slug })]) {
+      const refused = await caller.post('/api/v1/org', { name: 'Acme', slug: uniqueSlug() });
+      expect(refused).toMatchObject({
+        status: 403,
+        body: { error: { details: { error: 'upgrade_required', current_tier: 'free', required_tier: 'team' } } },
+      });
+    }
+    expect((await bea.get('/api/v1/orgs')).body.orgs).toHaveLength(1);
     expect(await planOf(bea, paid.orgId)).toEqual({ tier: 'team', seats_limit: 7 });
   });
 

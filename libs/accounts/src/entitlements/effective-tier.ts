@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel';
-import { type Principal, type Tier, TIERS } from '#platform';
+import type { Principal, Tier } from '#platform';
 import { PlanGate } from '../plan-gate.js';
 import { type Feature, hasFeature } from '../tiers.js';
 import { EntitlementsRepository } from './entitlements.repository.js';
@@ -31,14 +31,12 @@ export class EffectiveTier {
   }
 
   /**
-   * What the caller's plan is worth or the tier of an account of the caller's own has the feature.
-   * Errors: `forbidden` with reason `upgrade_required`.
+   * The account itself has the feature, whatever other ones its person belongs to have. Errors: `forbidden` with reason
+   * `upgrade_required`.
    */
-  async assertBestHas(caller: Principal, ownAccountId: string, feature: Feature): Promise<void> {
-    const effective = await this.of(caller);
-    const own = await this.ofAccount(ownAccountId);
-    const best = TIERS.indexOf(own) > TIERS.indexOf(effective) ? own : effective;
-    if (!hasFeature(best, feature)) throw this.gate.upgradeRequired(feature, best);
+  async assertAccountHas(caller: Principal, accountId: string, feature: Feature): Promise<void> {
+    const tier = isPlatformAdmin(caller) ? 'enterprise' : await this.ofAccount(accountId);
+    if (!hasFeature(tier, feature)) throw this.gate.upgradeRequired(feature, tier);
   }
 
   /** Errors: `forbidden` with reason `upgrade_required`. */

@@ -37,7 +37,8 @@ export class OrgCreationService {
   ) {}
 
   /**
-   * A new organisation with the caller as its owner. Errors: `forbidden` with reason `upgrade_required` below team;
+   * A new organisation with the caller as its owner. What another organisation pays for is no plan of the caller's own.
+   * Errors: `forbidden` with reason `upgrade_required` below team;
    * `conflict` when the slug is taken, was another account's, or is reserved.
    */
   async create(caller: Principal, input: NewOrganisation): Promise<Organisation & { readonly slug: string }> {
@@ -46,7 +47,7 @@ export class OrgCreationService {
       const ownAccountId = user?.accountId ?? caller.accountId;
       // Locked, so that of two organisations created at once only one is paid for by what was bought once.
       await this.entitlements.lock(ownAccountId);
-      await this.tiers.assertBestHas(caller, ownAccountId, FEATURE);
+      await this.tiers.assertAccountHas(caller, ownAccountId, FEATURE);
       const ownTier = await this.tiers.ofAccount(ownAccountId);
       const passesOn = hasFeature(ownTier, FEATURE);
       const org = await this.insert(caller, input, passesOn ? ownTier : this.config.DEFAULT_TIER);
