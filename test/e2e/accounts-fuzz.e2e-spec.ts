@@ -134,7 +134,9 @@ class Requests {
     const path = this.path(route) + this.query(queries);
     const isRead = route.method === 'GET';
     const body = isRead && this.random() < 0.9 ? null : this.body(members);
-    const json = body ? { 'Content-Type': 'application/json', 'Content-Length': String(body.length) } : {};
+    const json: Record<string, string> = body
+      ? { 'Content-Type': 'application/json', 'Content-Length': String(body.length) }
+      : {};
     const headers = { ...json, ...(this.random() < 0.25 && this.pick(HEADERS)) };
     return { method: route.method, path, headers, body };
   }

@@ -1,5 +1,5 @@
 import { RouteTable } from '#platform';
-import { Client, createRepo, signUp, type TestAccount } from '../support/client.js';
+import { type Answer, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -25,11 +25,9 @@ describe('a trailing slash on the captured surface', () => {
       const address = path.replace(/:\w+/g, 'x');
       const [plain, slashed] = [await nobody.send(method, address), await nobody.send(method, `${address}/`)];
       const shown = `${method} ${address}`;
-      expect({ shown, status: slashed.status, body: slashed.body }).toEqual({
-        shown,
-        status: plain.status,
-        body: plain.body,
-      });
+      // What succeeds may answer a fresh secret each time; what fails says why, word for word.
+      const told = ({ status, body }: Answer): object => ({ shown, status, ...(status >= 400 && { body }) });
+      expect(told(slashed)).toEqual(told(plain));
       expect(plain.body?.error?.message).not.toBe('Not Found');
     }
   });
