@@ -3,6 +3,7 @@ import { AccountsModule, BillingModule } from '#accounts';
 import { AuthModule } from '#auth';
 import { type AppConfig, PlatformModule } from '#platform';
 import { ReposModule } from '#repos';
+import { SessionsModule } from '#sessions';
 import { DocsController, OpenApiDocument } from './openapi/docs.controller.js';
 
 /** The only place that knows every lib. */
@@ -11,7 +12,7 @@ export class AppModule {
   static forRoot(config: AppConfig): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(config), AccountsModule, BillingModule, AuthModule, ReposModule],
+      imports: [PlatformModule.forRoot(config), AccountsModule, BillingModule, AuthModule, ReposModule, SessionsModule],
       controllers: [DocsController],
       providers: [OpenApiDocument],
     };

@@ -8,3 +8,7 @@ export type { ArchiveMetadata } from './archive/metadata.js';
 export type { ArchiveReading } from './archive/read-archive.js';
 export * from './conversation/json.js';
 export * from './conversation/message.js';
+export * from './captured-session.js';
+export * from './sessions.events.js';
+export * from './sessions.module.js';
+export * from './sessions.service.js';

@@ -10,6 +10,7 @@ import { CreateBilling1700000004000 } from './1700000004000-create-billing.js';
 import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 import { CreateSso1700000006000 } from './1700000006000-create-sso.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
+import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -21,6 +22,7 @@ export const MIGRATIONS = [
   SealAudit1700000005000,
   CreateSso1700000006000,
   CreateBlobs1700000010000,
+  CreateCapturedSessions1700000011000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

@@ -1,5 +1,5 @@
 import { BlobSpool, type SpooledBlob } from '#kernel';
-import { type JsonObject, parseObject } from '../conversation/json.js';
+import { isJsonObject, type JsonObject, parseObject } from '../conversation/json.js';
 import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
 import { redactText } from '../conversation/secrets/redact.js';
 import { type ArchiveLimits, archiveTooLarge } from './archive-limits.js';
@@ -18,6 +18,8 @@ export interface ArchiveReading {
   readonly archive: SpooledBlob;
   /** Equal for archives that differ in nothing but times and the client's own notes (content-hash.ts). */
   readonly contentHash: string;
+  /** ETag of the version the client last knew (`manifest.sync.etag`); null for a first push. */
+  readonly basedOn: string | null;
   readonly metadata: ArchiveMetadata;
   readonly conversation: Conversation;
   /** `workspace.json` and `tools.json`, fit for jsonb. */
@@ -104,6 +106,7 @@ class ArchivePass {
     return {
       archive: await this.spool.finish(),
       contentHash: this.contents.digest(),
+      basedOn: basedOn(manifest),
       metadata: read.metadata,
       conversation,
       workspace: workspace && storableObject(workspace),
@@ -141,6 +144,12 @@ class ArchivePass {
     const object = this.document(role, problems);
     return object && storableObject(object);
   }
+}
+
+function basedOn(manifest: JsonObject | null): string | null {
+  const sync = manifest?.['sync'];
+  const etag = isJsonObject(sync) ? sync['etag'] : null;
+  return typeof etag === 'string' && etag !== '' ? etag : null;
 }
 
 /** A small member, whole; null when it is not small. */

@@ -1,0 +1,53 @@
+import { DomainError } from '#kernel';
+import type { ArchiveMetadata } from './archive/metadata.js';
+
+/** A recorded agent conversation in one account, as its current version says. */
+export interface CapturedSession extends ArchiveMetadata {
+  /** Ours; `id` is the client's and unique per account and user only. */
+  readonly uid: string;
+  readonly id: string;
+  readonly accountId: string;
+  readonly userId: string;
+  readonly visibility: 'private' | 'org';
+  readonly alias: string | null;
+  readonly versionId: string;
+  readonly etag: string;
+  readonly archiveBytes: number;
+  readonly dlpScanResults: Readonly<Record<string, unknown>> | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly uploadedAt: Date;
+  readonly deletedAt: Date | null;
+  readonly deletedBy: string | null;
+  readonly deleteScope: 'cloud' | 'both' | null;
+  readonly purgeAfter: Date | null;
+}
+
+/** How long a deleted session can be restored (sessionfs-1.md §7.9). */
+export const TRASH_DAYS = 30;
+
+const ID = /^ses_[a-z0-9]{8,40}$/;
+const ALIAS = /^[A-Za-z0-9][A-Za-z0-9_-]{2,99}$/;
+
+export function isSessionId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** An alias never looks like an id, so that a name in a path means one thing. */
+export function isAlias(text: string): boolean {
+  return ALIAS.test(text) && !ID.test(text);
+}
+
+/** Tools that are one family: each finds the sessions of both (sessionfs-1.md §7.7). */
+const FAMILIES: readonly (readonly string[])[] = [
+  ['gemini', 'gemini-cli'],
+  ['copilot', 'copilot-cli'],
+];
+
+export function toolFamily(tool: string): readonly string[] {
+  return FAMILIES.find((family) => family.includes(tool)) ?? [tool];
+}
+
+export function sessionNotFound(): DomainError {
+  return new DomainError('not_found', 'Session not found');
+}

@@ -1,0 +1,32 @@
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '#accounts';
+import { Archives } from './archive/archives.js';
+import { CapturedContentController } from './http/captured-content.controller.js';
+import { CapturedSessionsController } from './http/captured-sessions.controller.js';
+import { CapturedSyncController } from './http/captured-sync.controller.js';
+import { SessionJournal } from './session-journal.js';
+import { SessionsRepository } from './sessions.repository.js';
+import { SessionsService } from './sessions.service.js';
+import { PushPlan } from './sync/push-plan.js';
+import { PushService } from './sync/push.service.js';
+import { SessionVersionsService } from './sync/session-versions.service.js';
+import { UploadSlots } from './sync/upload-slots.js';
+import { VersionsRepository } from './sync/versions.repository.js';
+
+@Module({
+  imports: [AccountsModule],
+  controllers: [CapturedSessionsController, CapturedSyncController, CapturedContentController],
+  providers: [
+    Archives,
+    PushPlan,
+    PushService,
+    SessionJournal,
+    SessionsRepository,
+    SessionsService,
+    SessionVersionsService,
+    UploadSlots,
+    VersionsRepository,
+  ],
+  exports: [SessionsService],
+})
+export class SessionsModule {}

@@ -1,0 +1,166 @@
+import { Injectable } from '@nestjs/common';
+import { brokenConstraint, Database, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
+import type { CapturedSession } from './captured-session.js';
+
+export interface SessionListQuery {
+  readonly limit: number;
+  readonly offset: number;
+  /** Keyset position: (updated_at, uid) of the last row of the page before. */
+  readonly after: { readonly updatedAt: string; readonly uid: string } | null;
+  readonly tools: readonly string[] | null;
+  readonly tag: string | null;
+  readonly isDeleted: boolean;
+}
+
+/** Who owns what a query may see: everything is looked up inside one account. */
+export type SessionOwner = Pick<Principal, 'accountId' | 'userId'>;
+
+export interface SessionEdit {
+  readonly title?: string;
+  readonly alias?: string | null;
+  readonly tags?: readonly string[];
+  readonly visibility?: 'private' | 'org';
+}
+
+export interface SessionDeletion {
+  readonly at: Date;
+  readonly by: string;
+  readonly scope: 'cloud' | 'both';
+  readonly purgeAfter: Date;
+}
+
+const COLUMNS = `s.uid, s.id, s.account_id as "accountId", s.user_id as "userId", s.visibility, s.title, s.alias, s.tags,
+  s.source_tool as "sourceTool", s.source_tool_version as "sourceToolVersion",
+  s.original_session_id as "originalSessionId", s.model_provider as "modelProvider", s.model_id as "modelId",
+  s.message_count as "messageCount", s.turn_count as "turnCount", s.tool_use_count as "toolUseCount",
+  s.total_input_tokens::float8 as "totalInputTokens", s.total_output_tokens::float8 as "totalOutputTokens",
+  s.duration_ms::float8 as "durationMs", s.parent_session_id as "parentSessionId", s.persona_name as "personaName",
+  s.ticket_id as "ticketId", s.retrieval_audit_id as "retrievalAuditId", s.rules_source as "rulesSource",
+  s.rules_version as "rulesVersion", s.rules_hash as "rulesHash", s.instruction_artifacts as "instructionArtifacts",
+  s.git_remote as "gitRemote", s.git_branch as "gitBranch", s.git_commit as "gitCommit",
+  s.dlp_scan_results as "dlpScanResults", s.version_id::text as "versionId", v.etag,
+  v.archive_bytes::float8 as "archiveBytes", s.created_at as "createdAt", s.updated_at as "updatedAt",
+  s.uploaded_at as "uploadedAt", s.deleted_at as "deletedAt", s.deleted_by as "deletedBy",
+  s.delete_scope as "deleteScope", s.purge_after as "purgeAfter"`;
+const TABLES = 'captured_session s join session_version v on v.id = s.version_id';
+
+const NAMED = `s.account_id = $1 and s.user_id = $2 and (s.id = $3 or (s.alias = $3 and s.deleted_at is null))`;
+const NEWEST_FIRST = `date_trunc('milliseconds', s.updated_at) desc, s.uid desc`;
+
+/** Every query on captured sessions as their owners see them. */
+@Injectable()
+export class SessionsRepository {
+  constructor(private readonly db: Database) {}
+
+  /** By id, else by alias; aliases name live sessions only. */
+  async find(owner: SessionOwner, name: string): Promise<CapturedSession | null> {
+    const [row] = await this.db.query<CapturedSession>(`select ${COLUMNS} from ${TABLES} where ${NAMED}`, [
+      owner.accountId,
+      owner.userId,
+      name,
+    ]);
+    return row ?? null;
+  }
+
+  /**
+   * As `find`, with the row held until the transaction ends. Locked on its own first: a lock that had to wait would
+   * look for the version that was current before, and find no row at all.
+   */
+  async findLocked(owner: SessionOwner, name: string): Promise<CapturedSession | null> {
+    await this.db.query(`select 1 from captured_session s where ${NAMED} for update`, [
+      owner.accountId,
+      owner.userId,
+      name,
+    ]);
+    return this.find(owner, name);
+  }
+
+  /** A session of the account that its owner shows to the whole organisation. */
+  async findShown(accountId: string, id: string): Promise<CapturedSession | null> {
+    const [row] = await this.db.query<CapturedSession>(
+      `select ${COLUMNS} from ${TABLES}
+        where s.account_id = $1 and s.visibility = 'org' and s.deleted_at is null and s.id = $2
+        order by s.created_at limit 1`,
+      [accountId, id],
+    );
+    return row ?? null;
+  }
+
+  /** One row more than `limit`, so that the caller knows whether a next page exists. */
+  list(owner: SessionOwner, query: SessionListQuery): Promise<CapturedSession[]> {
+    return this.db.query<CapturedSession>(
+      `select ${COLUMNS} from ${TABLES}
+        where ${FILTER} and ($6::timestamptz is null or (date_trunc('milliseconds', s.updated_at), s.uid) < ($6, $7::uuid))
+        order by ${NEWEST_FIRST} limit $8 offset $9`,
+      [
+        ...filterOf(owner, query),
+        query.after?.updatedAt ?? null,
+        query.after?.uid ?? null,
+        query.limit + 1,
+        query.offset,
+      ],
+    );
+  }
+
+  async count(owner: SessionOwner, query: SessionListQuery): Promise<number> {
+    const [row] = await this.db.query<{ count: string }>(
+      `select count(*) from captured_session s where ${FILTER}`,
+      filterOf(owner, query),
+    );
+    return Number(row?.count ?? 0);
+  }
+
+  /** False when the alias names another live session. */
+  async edit(uid: string, change: SessionEdit, now: Date): Promise<boolean> {
+    try {
+      await this.db.query(
+        `update captured_session set
+           title = case when $2 then $3 else title end, title_is_set = title_is_set or $2,
+           alias = case when $4 then $5 else alias end,
+           tags = case when $6 then $7::text[] else tags end, tags_are_set = tags_are_set or $6,
+           visibility = coalesce($8, visibility), updated_at = $9
+         where uid = $1`,
+        [
+          uid,
+          change.title !== undefined,
+          change.title ?? null,
+          change.alias !== undefined,
+          change.alias ?? null,
+          change.tags !== undefined,
+          change.tags ?? null,
+          change.visibility ?? null,
+          now,
+        ],
+      );
+      return true;
+    } catch (error) {
+      if (sqlState(error) === UNIQUE_VIOLATION && brokenConstraint(error) === 'captured_session_alias') return false;
+      throw error;
+    }
+  }
+
+  async trash(uid: string, { at, by, scope, purgeAfter }: SessionDeletion): Promise<void> {
+    await this.db.query(
+      `update captured_session set deleted_at = $2, deleted_by = $3, delete_scope = $4, purge_after = $5 where uid = $1`,
+      [uid, at, by, scope, purgeAfter],
+    );
+  }
+
+  /** Takes the session out of the trash; without its alias if another live session has it by now. */
+  async restore(uid: string): Promise<void> {
+    await this.db.query(
+      `update captured_session s set deleted_at = null, deleted_by = null, delete_scope = null, purge_after = null,
+         alias = case when exists (select 1 from captured_session o where o.account_id = s.account_id
+           and o.user_id = s.user_id and o.alias = s.alias and o.deleted_at is null) then null else alias end
+        where uid = $1`,
+      [uid],
+    );
+  }
+}
+
+const FILTER = `s.account_id = $1 and s.user_id = $2 and (s.deleted_at is not null) = $3
+  and ($4::text[] is null or s.source_tool = any($4)) and ($5::text is null or s.tags @> array[$5])`;
+
+function filterOf(owner: SessionOwner, query: SessionListQuery): unknown[] {
+  return [owner.accountId, owner.userId, query.isDeleted, query.tools, query.tag];
+}

@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import type { Client} from '../support/client.js';
+import { signUp, type TestAccount } from '../support/client.js';
+import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
+import { startTestServer, type TestServer } from '../support/server.js';
+
+let server: TestServer;
+let ann: TestAccount;
+let bo: TestAccount;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  ann = await signUp(server);
+  bo = await signUp(server);
+});
+
+afterAll(async () => {
+  await server.close();
+});
+
+const etagOf = (archive: Buffer): string => createHash('sha256').update(archive).digest('hex');
+
+async function pull(client: Client, path: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${client.url}/api/v1/sessions/${path}`, { headers: { 'x-api-key': client.key!, ...headers } });
+}
+
+/** A session of Ann with its id, its archive and its ETag. */
+async function pushed(title = 'First', sync?: object): Promise<{ id: string; archive: Buffer; etag: string }> {
+  const id = newSessionId();
+  const archive = await sessionArchive({ title, ...(sync && { sync }) }, [userSays('Why does a tab break line 7?')]);
+  expect(await pushSession(ann, id, archive)).toMatchObject({ status: 201 });
+  return { id, archive, etag: etagOf(archive) };
+}
+
+describe('a push', () => {
+  it('is stored as it came, and pulled byte by byte', async () => {
+    const { id, archive, etag } = await pushed();
+    const answer = await pull(ann, `${id}/sync`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toBe('application/gzip');
+    expect(answer.headers.get('etag')).toBe(`"${etag}"`);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(archive)).toBe(true);
+    expect((await pull(ann, `${id}/sync`, { 'if-none-match': `"${etag}"` })).status).toBe(304);
+    expect((await ann.get(`/api/v1/sessions/${id}`)).body).toMatchObject({
+      id,
+      etag,
+      title: 'First',
+      source_tool: 'codex',
+    });
+  });
+
+  it('answers what clients read', async () => {
+    const id = newSessionId();
+    const archive = await sessionArchive({ title: 'Fields' }, [userSays('x')]);
+    const { body } = await pushSession(ann, id, archive);
+    expect(body).toEqual({
+      session_id: id,
+      etag: etagOf(archive),
+      blob_size_bytes: archive.length,
+      synced_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      branch_etag: null,
+    });
+  });
+
+  it('is conditional on If-Match, and a conflict names the current ETag', async () => {
+    const { id, etag } = await pushed();
+    const next = await sessionArchive({ title: 'Second', sync: { etag } }, [userSays('again')]);
+    expect(await pushSession(ann, id, next, { 'if-match': '"wrong"' })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'etag_mismatch', details: { current_etag: etag } } },
+    });
+    expect(await pushSession(ann, id, next, { 'if-match': `"${etag}"` })).toMatchObject({
+      status: 200,
+      body: { etag: etagOf(next), branch_etag: null },
+    });
+  });
+
+  it('keeps what it overwrites without having known it, as a branch that can be pulled', async () => {
+    const { id, archive, etag } = await pushed();
+    const other = await sessionArchive({ title: 'From elsewhere' }, [userSays('other machine')]);
+    expect((await pushSession(ann, id, other)).body).toMatchObject({ etag: etagOf(other), branch_etag: etag });
+    const { versions } = (await ann.get(`/api/v1/sessions/${id}/versions`)).body;
+    expect(versions).toMatchObject([
+      { etag: etagOf(other), is_current: true, is_branch: false },
+      { etag, is_current: false, is_branch: true },
+    ]);
+    const branch = await pull(ann, `${id}/sync?etag=${etag}`);
+    expect(Buffer.from(await branch.arrayBuffer()).equals(archive)).toBe(true);
+  });
+
+  it('of equal content stores nothing and keeps the ETag', async () => {
+    const { id, etag } = await pushed('Same', { etag: null });
+    const again = await sessionArchive({ title: 'Same', sync: { etag, dirty: false } }, [
+      userSays('Why does a tab break line 7?'),
+    ]);
+    expect(etagOf(again)).not.toBe(etag);
+    expect(await pushSession(ann, id, again)).toMatchObject({ status: 200, body: { etag } });
+    expect((await ann.get(`/api/v1/sessions/${id}/versions`)).body.versions).toHaveLength(1);
+  });
+
+  it('of a deleted session takes its consent', async () => {
+    const { id, etag } = await pushed();
+    await ann.delete(`/api/v1/sessions/${id}?scope=everywhere`);
+    const next = await sessionArchive({ title: 'Back' }, [userSays('back')]);
+    expect((await pushSession(ann, id, next)).status).toBe(410);
+    const undelete = { 'x-sessionfs-undelete': 'true' };
+    expect((await pushSession(ann, id, next, { ...undelete, 'if-match': 'stale' })).body.error.details).toEqual({
+      current_etag: etag,
+    });
+    expect((await pushSession(ann, id, next, undelete)).status).toBe(200);
+    expect((await ann.get(`/api/v1/sessions/${id}`)).body).toMatchObject({ title: 'Back', is_deleted: false });
+  });
+});
+
+describe('pushes at once', () => {
+  it('of one new session: one creates it, none is lost', async () => {
+    const id = newSessionId();
+    const archives = await Promise.all(
+      Array.from({ length: 6 }, (_, n) => sessionArchive({ title: `t${n}` }, [userSays(`m${n}`)])),
+    );
+    const answers = await Promise.all(archives.map((archive) => pushSession(ann, id, archive)));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    for (const { status } of answers) expect([200, 201, 409]).toContain(status);
+    const { versions } = (await ann.get(`/api/v1/sessions/${id}/versions`)).body;
+    const kept = versions.map(({ etag }: { etag: string }) => etag).sort();
+    expect(kept).toEqual(
+      answers
+        .filter(({ status }) => status < 300)
+        .map(({ body }) => body.etag)
+        .sort(),
+    );
+  });
+
+  it('with one If-Match: one wins, the others learn the current ETag', async () => {
+    const { id, etag } = await pushed();
+    const archives = await Promise.all(
+      Array.from({ length: 4 }, (_, n) => sessionArchive({ title: `u${n}`, sync: { etag } }, [userSays(`n${n}`)])),
+    );
+    const answers = await Promise.all(
+      archives.map((archive) => pushSession(ann, id, archive, { 'if-match': `"${etag}"` })),
+    );
+    const [winner, ...more] = answers.filter(({ status }) => status === 200);
+    expect(more).toEqual([]);
+    for (const loser of answers.filter((answer) => answer !== winner)) {
+      expect(loser).toMatchObject({ status: 409, body: { error: { details: { current_etag: winner?.body.etag } } } });
+    }
+  });
+});
+
+describe('a push that is refused', () => {
+  it.each([
+    ['text', Buffer.from('hello'), 400, /^Invalid tar.gz archive/],
+    ['nothing', Buffer.alloc(0), 400, /^Invalid tar.gz archive/],
+  ])('is no archive: %s', async (_, archive, status, message) => {
+    const answer = await pushSession(ann, newSessionId(), archive);
+    expect(answer.status).toBe(status);
+    expect(answer.body.error.message).toMatch(message);
+  });
+
+  it('is a truncated archive', async () => {
+    const archive = await sessionArchive({ title: 'Cut' }, [userSays('x'.repeat(5_000))]);
+    expect((await pushSession(ann, newSessionId(), archive.subarray(0, archive.length - 20))).status).toBe(400);
+  });
+
+  it('has no file, or is no form', async () => {
+    const path = `/api/v1/sessions/${newSessionId()}/sync`;
+    for (const body of [undefined, { file: 'x' }]) {
+      expect(await ann.put(path, body)).toMatchObject({
+        status: 422,
+        body: { error: { details: { errors: [{ type: 'missing', loc: ['body', 'file'] }] } } },
+      });
+    }
+  });
+
+  it('names no session id', async () => {
+    const archive = await sessionArchive({}, []);
+    for (const id of ['ses_SHOUT', 'x', 'ses_%00', `ses_${'a'.repeat(5_000)}`]) {
+      expect((await pushSession(ann, id, archive)).status).toBeGreaterThanOrEqual(400);
+      expect((await pushSession(ann, id, archive)).status).toBeLessThan(500);
+    }
+  });
+});
+
+describe('a session', () => {
+  it('with a bad line and a poisoned manifest is read as far as it goes, and says what was wrong', async () => {
+    const id = newSessionId();
+    const archive = await sessionArchive({ title: 7, tags: { a: 1 }, stats: { message_count: 'x' } }, [
+      userSays('one'),
+      '{broken',
+      '[]',
+      userSays('two'),
+    ]);
+    expect((await pushSession(ann, id, archive)).status).toBe(201);
+    expect((await ann.get(`/api/v1/sessions/${id}/messages`)).body).toMatchObject({
+      total: 2,
+      messages: [{ msg_id: 'one' }, { msg_id: 'two' }],
+    });
+    const [version] = (await ann.get(`/api/v1/sessions/${id}/versions`)).body.versions;
+    expect(version).toMatchObject({ bad_lines: 2 });
+    expect(version.problems).toContain('messages.jsonl line 2: not_json');
+    expect((await ann.get('/api/v1/sessions')).status).toBe(200);
+  });
+
+  it('is paged from the oldest or the newest message', async () => {
+    const id = newSessionId();
+    const messages = Array.from({ length: 250 }, (_, n) => userSays(`m${n}`));
+    await pushSession(ann, id, await sessionArchive({}, messages));
+    const idsOf = ({ body }: { body: { messages: { msg_id: string }[] } }): string[] =>
+      body.messages.map((message) => message.msg_id);
+    const third = await ann.get(`/api/v1/sessions/${id}/messages?page=3&page_size=100`);
+    expect(third.body).toMatchObject({ total: 250, page: 3, page_size: 100, has_more: false });
+    expect(idsOf(third)).toEqual(messages.slice(200).map((message) => (message as { msg_id: string }).msg_id));
+    const newest = await ann.get(`/api/v1/sessions/${id}/messages?page_size=2&order=newest`);
+    expect(idsOf(newest)).toEqual(['m249', 'm248']);
+    expect((await ann.get(`/api/v1/sessions/${id}/messages?page_size=101`)).status).toBe(422);
+  });
+
+  it("is nobody else's", async () => {
+    const { id } = await pushed();
+    const unknown = newSessionId();
+    for (const path of ['', '/sync', '/messages', '/versions', '/workspace', '/tools', '/download', '/provenance']) {
+      const [theirs, none] = await Promise.all([
+        bo.get(`/api/v1/sessions/${id}${path}`),
+        bo.get(`/api/v1/sessions/${unknown}${path}`),
+      ]);
+      expect({ path, status: theirs.status, body: theirs.body }).toEqual({ path, status: 404, body: none.body });
+    }
+    expect((await bo.get('/api/v1/sessions')).body).toMatchObject({ sessions: [], total: 0 });
+    const own = await sessionArchive({ title: "Bo's" }, []);
+    expect((await pushSession(bo, id, own)).status).toBe(201);
+    expect((await ann.get(`/api/v1/sessions/${id}`)).body.title).toBe('First');
+  });
+
+  it('keeps title, tags and alias that its owner set, whatever is pushed later', async () => {
+    const { id } = await pushed();
+    const alias = `alias-${id.slice(4)}`;
+    expect(
+      (await ann.patch(`/api/v1/sessions/${id}`, { title: '<b>Mine</b>', tags: ['kept'], alias })).body,
+    ).toMatchObject({
+      title: 'Mine',
+      tags: ['kept'],
+      alias,
+    });
+    await pushSession(ann, id, await sessionArchive({ title: 'Theirs', tags: ['new'] }, [userSays('more')]));
+    expect((await ann.get(`/api/v1/sessions/${alias}`)).body).toMatchObject({ id, title: 'Mine', tags: ['kept'] });
+  });
+});
