@@ -110,6 +110,20 @@ describe('a key of a sign-in or bound to an organisation', () => {
   });
 });
 
+describe('a key that acts for an organisation', () => {
+  it('founds no other one, which the plan of its person would pay for', async () => {
+    const bob = await member();
+    const body = { name: 'Acme', slug: `acme-${bob.slug}-${org.slug}` };
+    for (const client of [await ssoKey(bob), actingFor(owner, org)]) {
+      expect(await client.post('/api/v1/org', body)).toMatchObject({
+        status: 403,
+        body: { error: { details: { error: 'personal_key_required' } } },
+      });
+    }
+    expect((await bob.post('/api/v1/org', body)).status).toBe(200);
+  });
+});
+
 describe('an organisation that enforces its sign-in', () => {
   it('is closed to ordinary keys by its service keys, its teams and as the home of its person', async () => {
     const bob = await member();

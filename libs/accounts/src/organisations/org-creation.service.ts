@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Clock } from '#kernel';
+import { Clock, DomainError } from '#kernel';
 import { AppConfig, Database, type Principal, type Tier } from '#platform';
 import type { Account } from '../account.js';
 import { isAccountSlug } from '../account-slug.js';
@@ -38,7 +38,7 @@ export class OrgCreationService {
 
   /**
    * A new organisation with the caller as its owner. What another organisation pays for is no plan of the caller's own.
-   * Errors: `forbidden` with reason `upgrade_required` below team;
+   * Errors: `forbidden` with reason `upgrade_required` below team, `personal_key_required` when acting for an organisation;
    * `conflict` when the slug is taken, was another account's, or is reserved.
    */
   async create(caller: Principal, input: NewOrganisation): Promise<Organisation & { readonly slug: string }> {
@@ -48,6 +48,8 @@ export class OrgCreationService {
       // Locked, so that of two organisations created at once only one is paid for by what was bought once.
       await this.entitlements.lock(ownAccountId);
       await this.tiers.assertAccountHas(caller, ownAccountId, FEATURE);
+      // The person's own plan pays: an organisation, or whoever its sign-in lets in, must not spend that.
+      if (caller.orgId !== null) throw personalKeyRequired();
       const ownTier = await this.tiers.ofAccount(ownAccountId);
       const passesOn = hasFeature(ownTier, FEATURE);
       const org = await this.insert(caller, input, passesOn ? ownTier : this.config.DEFAULT_TIER);
@@ -77,4 +79,10 @@ export class OrgCreationService {
     if (!own?.expiresAt) return;
     await this.entitlements.grant(null, { ...own, accountId });
   }
+}
+
+function personalKeyRequired(): DomainError {
+  return new DomainError('forbidden', 'Found organizations with a key that acts for your own account', {
+    reason: 'personal_key_required',
+  });
 }
