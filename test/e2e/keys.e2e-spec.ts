@@ -369,3 +369,17 @@ describe('the default organisation', () => {
     for (const id of [7, undefined, ['x']]) expect((await put(ada, id)).status).toBe(422);
   });
 });
+
+describe('a pinned session', () => {
+  it('makes and rotates no keys, which would outlive it', async () => {
+    const ada = await signUp(server);
+    const opened = await ada.post('/v1/session', { ttl_seconds: 600 });
+    const session = nobody.with({ 'x-session-id': opened.body.session_id as string });
+    expect((await session.get('/api/v1/auth/me')).body).toMatchObject({ user_id: ada.userId });
+    const refusal = { status: 403, body: { error: { details: { error: 'key_required' } } } };
+    expect(await session.post('/api/v1/auth/keys', {})).toMatchObject(refusal);
+    expect(await session.post('/api/v1/auth/me/api-keys', { name: 'x' })).toMatchObject(refusal);
+    expect(await session.post(`/api/v1/auth/keys/${ada.keyId}/rotate`)).toMatchObject(refusal);
+    expect((await ada.get('/api/v1/auth/keys')).body).toHaveLength(1);
+  });
+});

@@ -63,6 +63,16 @@ describe('a connection', () => {
     expect((await owner.delete(`/api/v1/orgs/${org.id}/sso`)).status).toBe(404);
   });
 
+  it('is set once however often the request is repeated', async () => {
+    const key = { 'idempotency-key': 'connect once' };
+    const first = await owner.put(`/api/v1/orgs/${org.id}/sso`, connection(), key);
+    const second = await owner.put(`/api/v1/orgs/${org.id}/sso`, connection(), key);
+    expect(first.status).toBe(200);
+    expect(second).toMatchObject({ status: 200, body: first.body });
+    expect(second.headers.get('idempotency-replayed')).toBe('true');
+    expect((await owner.delete(`/api/v1/orgs/${org.id}/sso`)).status).toBe(204);
+  });
+
   it('is none of the business of members and strangers', async () => {
     const [member, stranger] = [await signUp(server), await signUp(server)];
     await seedMember(server, org, member);

@@ -30,8 +30,9 @@ export class KeyLedger {
     private readonly clock: Clock,
   ) {}
 
-  /** A null actor is the system itself. */
+  /** A null actor is the system itself. Errors: `forbidden` for a pinned session. */
   async make(actor: Principal | null, facts: KeyFacts): Promise<MintedKey> {
+    assertKey(actor);
     const minted = this.generate(facts);
     const { key } = minted;
     await this.db.transaction(async () => {
@@ -57,13 +58,14 @@ export class KeyLedger {
    * Puts a new key in the place of `old`, whose row the open transaction has locked: same name, scopes and account. The
    * old one is accepted for `graceSeconds` more, and its pinned sessions go on. Its life starts anew with the same
    * length, but a key that ends cannot make one that outlives it; what a sign-in gave ends when it would have. Errors:
-   * `conflict` with reason `key_already_revoked`.
+   * `conflict` with reason `key_already_revoked`, `forbidden` for a pinned session.
    */
   async replace(
     caller: Principal,
     old: Key,
     { graceSeconds, reason }: { graceSeconds: number; reason: string },
   ): Promise<MintedKey> {
+    assertKey(caller);
     this.assertReplaceable(old);
     const expiresAt = await this.endOfSuccessor(caller, old);
     const minted = this.generate({ ...old, expiresAt, createdBy: old.kind === 'service_key' ? caller.userId : null });
@@ -120,6 +122,14 @@ export class KeyLedger {
     const earliest = Math.min(renewed, limit);
     return earliest === Infinity ? null : new Date(earliest);
   }
+}
+
+/** A session is over in hours; what it made would not be. */
+function assertKey(actor: Principal | null): void {
+  if (actor === null || actor.pinnedSessionId === null) return;
+  throw new DomainError('forbidden', 'A pinned session cannot make keys: present the key itself', {
+    reason: 'key_required',
+  });
 }
 
 function subjectOf({ accountId, id }: Pick<Key, 'accountId' | 'id'>): { accountId: string; kind: string; id: string } {

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Memberships, type Organisation } from '#accounts';
 import { Clock, DomainError } from '#kernel';
-import { Audit, Database, Events, NameResolver, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
+import { Database, Idempotency, NameResolver, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
 import { challengeName, newChallenge, normaliseDomain, type SsoDomain } from './sso-domain.js';
+import { SsoJournal } from './sso-journal.js';
 import { SsoRepository } from './sso.repository.js';
 
 export const SSO_DOMAIN_VERIFIED = 'organisation.domain_verified';
@@ -18,8 +19,8 @@ export class SsoDomainsService {
     private readonly sso: SsoRepository,
     private readonly memberships: Memberships,
     private readonly names: NameResolver,
-    private readonly events: Events,
-    private readonly audit: Audit,
+    private readonly journal: SsoJournal,
+    private readonly idempotency: Idempotency,
     private readonly clock: Clock,
   ) {}
 
@@ -39,7 +40,7 @@ export class SsoDomainsService {
         throw new DomainError('conflict', `An organization may claim ${MOST_DOMAINS} domains`);
       const facts = { orgId, domain, challenge: newChallenge(), verifiedAt: null, verifiedBy: null } as const;
       const added = await this.sso.addDomain({ ...facts, createdAt: this.clock.date() });
-      await this.audit.record(caller, 'org.domain_claimed', subjectOf(org), { domain });
+      await this.journal.claimed(caller, org, domain);
       return added;
     });
   }
@@ -47,16 +48,23 @@ export class SsoDomainsService {
   /**
    * Looks for the TXT record. Errors: `not_found` for a domain never claimed; `unprocessable` (`domain_not_proven`);
    * `conflict` (`domain_taken`) when another organisation has proved it; `upstream_failed` when DNS does not answer.
+   * DNS is asked outside of any transaction; a held idempotency key is settled with what `render` makes of the domain.
    */
-  async verify(caller: Principal, orgId: string, text: string): Promise<SsoDomain> {
+  async verify<Answer>(
+    caller: Principal,
+    orgId: string,
+    text: string,
+    render: (domain: SsoDomain) => Answer,
+  ): Promise<Answer> {
     await this.memberships.assertRole(caller, orgId, 'admin');
     const claim = await this.claimed(orgId, text);
-    if (claim.verifiedAt) return claim;
-    const records = await this.textsOf(challengeName(claim.domain));
-    if (!records.includes(claim.challenge)) throw notProven(claim);
+    if (!claim.verifiedAt && !(await this.textsOf(challengeName(claim.domain))).includes(claim.challenge))
+      throw notProven(claim);
     return this.db.transaction(async () => {
       const org = await this.memberships.lockWithRole(caller, orgId, 'admin');
-      return this.prove(caller, org, claim, 'dns');
+      const answer = render(claim.verifiedAt ? claim : await this.prove(caller, org, claim, 'dns'));
+      await this.idempotency.settle(200, answer);
+      return answer;
     });
   }
 
@@ -75,7 +83,7 @@ export class SsoDomainsService {
       const org = await this.memberships.lockWithRole(caller, orgId, 'admin');
       const { domain } = await this.claimed(orgId, text);
       await this.sso.deleteDomain(orgId, domain);
-      await this.record(caller, org, SSO_DOMAIN_REMOVED, { domain });
+      await this.journal.changed(caller, org, SSO_DOMAIN_REMOVED, { domain });
     });
   }
 
@@ -93,7 +101,7 @@ export class SsoDomainsService {
       if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
       throw new DomainError('conflict', 'Another organization has proved this domain', { reason: 'domain_taken' });
     }
-    await this.record(caller, org, SSO_DOMAIN_VERIFIED, { domain: claim.domain, by });
+    await this.journal.changed(caller, org, SSO_DOMAIN_VERIFIED, { domain: claim.domain, by });
     return (await this.sso.findDomain(org.id, claim.domain)) ?? claim;
   }
 
@@ -104,16 +112,7 @@ export class SsoDomainsService {
       throw new DomainError('upstream_failed', 'DNS did not answer', { reason: 'dns_failed', cause });
     }
   }
-
-  private async record(caller: Principal, org: Organisation, type: string, facts: Record<string, unknown>) {
-    await this.events.record(type, subjectOf(org), facts);
-    await this.audit.record(caller, type.replace(/^organisation\./, 'org.'), subjectOf(org), facts);
-    // Proved domains decide who is bound to the sign-in.
-    await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [org.accountId]);
-  }
 }
-
-const subjectOf = (org: Organisation) => ({ accountId: org.accountId, kind: 'organisation', id: org.id });
 
 function notProven({ domain, challenge }: SsoDomain): DomainError {
   const record = { name: challengeName(domain), value: challenge };

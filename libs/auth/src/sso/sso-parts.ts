@@ -8,6 +8,7 @@ import { SsoDomainsService } from './sso-domains.service.js';
 import { SsoIdentitiesRepository } from './sso-identities.repository.js';
 import { SsoKeys } from './sso-keys.js';
 import { SsoPeople } from './sso-people.js';
+import { SsoJournal } from './sso-journal.js';
 import { SsoSettingsService } from './sso-settings.service.js';
 import { SsoSignInService } from './sso-sign-in.service.js';
 import { SsoRepository } from './sso.repository.js';
@@ -25,6 +26,7 @@ export const SSO_PROVIDERS = [
   SsoKeys,
   SsoPeople,
   SsoRepository,
+  SsoJournal,
   SsoSettingsService,
   SsoSignInService,
 ];

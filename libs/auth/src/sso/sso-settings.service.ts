@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Memberships, type Organisation } from '#accounts';
+import { Memberships } from '#accounts';
 import { Clock, DomainError } from '#kernel';
-import { Audit, Database, Events, type Principal } from '#platform';
+import { Database, Idempotency, type Principal } from '#platform';
 import { ClientSecrets } from './client-secrets.js';
 import { IdentityProviders } from './identity-providers.js';
 import type { SsoRole, SsoSettings } from './sso-connection.js';
+import { SsoJournal } from './sso-journal.js';
 import { SsoRepository, type StoredConnection } from './sso.repository.js';
 
 export interface NewConnection {
@@ -28,8 +29,8 @@ export class SsoSettingsService {
     private readonly memberships: Memberships,
     private readonly secrets: ClientSecrets,
     private readonly providers: IdentityProviders,
-    private readonly events: Events,
-    private readonly audit: Audit,
+    private readonly journal: SsoJournal,
+    private readonly idempotency: Idempotency,
     private readonly clock: Clock,
   ) {}
 
@@ -42,10 +43,16 @@ export class SsoSettingsService {
   }
 
   /**
-   * Sets the connection, once its provider has answered. Another issuer or client ends the keys made so far. Errors:
-   * `not_found`, `forbidden`, `invalid_input` for an issuer that may not be called, `upstream_failed`.
+   * Sets the connection, once its provider has answered, outside of any transaction; settles a held idempotency key
+   * with what `render` makes of it. Another issuer or client ends the keys made so far. Errors: `not_found`, `forbidden`,
+   * `invalid_input` for an issuer that may not be called, `upstream_failed`.
    */
-  async save(caller: Principal, orgId: string, input: NewConnection): Promise<SsoSettings> {
+  async save<Answer>(
+    caller: Principal,
+    orgId: string,
+    input: NewConnection,
+    render: (settings: SsoSettings) => Answer,
+  ): Promise<Answer> {
     await this.memberships.assertRole(caller, orgId, 'admin');
     const clientSecret = await this.secretOf(orgId, input);
     await this.providers.discover({ ...input, clientSecret });
@@ -59,8 +66,10 @@ export class SsoSettingsService {
       await this.sso.saveConnection(stored);
       if (before && !isSameClient(before, input)) await this.sso.revokeKeys(orgId, 'sign-in changed', now);
       const facts = { issuer, client_id: clientId, enforce, default_role: defaultRole };
-      await this.record(caller, org, SSO_CONNECTION_CHANGED, facts);
-      return settingsOf(stored);
+      await this.journal.changed(caller, org, SSO_CONNECTION_CHANGED, facts);
+      const answer = render(settingsOf(stored));
+      await this.idempotency.settle(200, answer);
+      return answer;
     });
   }
 
@@ -70,7 +79,7 @@ export class SsoSettingsService {
       const org = await this.memberships.lockWithRole(caller, orgId, 'admin');
       if (!(await this.sso.deleteConnection(orgId))) throw notConfigured();
       await this.sso.revokeKeys(orgId, 'sign-in removed', this.clock.date());
-      await this.record(caller, org, SSO_CONNECTION_REMOVED, {});
+      await this.journal.changed(caller, org, SSO_CONNECTION_REMOVED, {});
     });
   }
 
@@ -80,14 +89,6 @@ export class SsoSettingsService {
     // Kept only for the provider it was given for: it must not be sent to another one.
     if (!stored?.sealedSecret || !isSameClient(stored, input)) return null;
     return this.secrets.open(orgId, stored.sealedSecret);
-  }
-
-  private async record(caller: Principal, org: Organisation, type: string, facts: Record<string, unknown>) {
-    const subject = { accountId: org.accountId, kind: 'organisation', id: org.id };
-    await this.events.record(type, subject, facts);
-    await this.audit.record(caller, type.replace(/^organisation\./, 'org.'), subject, facts);
-    // What nodes have cached of keys and memberships was judged by the former settings.
-    await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [org.accountId]);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiFailures, Caller, type Principal, RequireAdmin, UserOnly } from '#platform';
+import { ApiFailures, Caller, type Principal, RequireAdmin, SelfSettled, UserOnly } from '#platform';
 import { SsoDomainsService } from '../sso-domains.service.js';
 import { SsoSettingsService } from '../sso-settings.service.js';
 import {
@@ -31,15 +31,17 @@ export class ApiOrgSsoController {
   /** The provider must answer: a mistyped issuer is told now. The secret is kept sealed and never readable again. */
   @Put('orgs/:org_id/sso')
   @UserOnly()
+  @SelfSettled()
   @ApiOperation({ operationId: 'setOrgSso', summary: 'Connect an identity provider' })
   @ApiOkResponse({ type: ApiSsoSettings })
   @ApiFailures({ 502: 'The identity provider does not answer (sso_provider_failed)' })
-  async put(
+  put(
     @Caller() caller: Principal,
     @Param('org_id') orgId: string,
     @Body() body: ApiSsoSettingsBody,
   ): Promise<ApiSsoSettings> {
-    return ApiSsoSettings.from(await this.settings.save(caller, orgId, ApiSsoSettingsBody.toConnection(body)));
+    const connection = ApiSsoSettingsBody.toConnection(body);
+    return this.settings.save(caller, orgId, connection, (settings) => ApiSsoSettings.from(settings));
   }
 
   /** Ends the keys it made; members stay. */
@@ -76,6 +78,7 @@ export class ApiOrgSsoController {
   /** Looks for the TXT record. One organization can prove a domain. */
   @Post('orgs/:org_id/domains/:domain/verify')
   @UserOnly()
+  @SelfSettled()
   @HttpCode(200)
   @ApiOperation({ operationId: 'verifyOrgDomain', summary: 'Prove an e-mail domain' })
   @ApiOkResponse({ type: ApiSsoDomain })
@@ -84,12 +87,12 @@ export class ApiOrgSsoController {
     422: 'The record is not there (domain_not_proven)',
     502: 'DNS does not answer (dns_failed)',
   })
-  async verifyDomain(
+  verifyDomain(
     @Caller() caller: Principal,
     @Param('org_id') orgId: string,
     @Param('domain') domain: string,
   ): Promise<ApiSsoDomain> {
-    return ApiSsoDomain.from(await this.domains.verify(caller, orgId, domain));
+    return this.domains.verify(caller, orgId, domain, (proved) => ApiSsoDomain.from(proved));
   }
 
   /** Nobody joins by it any more; who has joined stays. */

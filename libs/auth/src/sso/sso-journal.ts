@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import type { Organisation } from '#accounts';
+import { Audit, Database, Events, type Principal } from '#platform';
+
+/** What changes of an organisation's sign-in leave behind, in the transaction of the change. */
+@Injectable()
+export class SsoJournal {
+  constructor(
+    private readonly db: Database,
+    private readonly events: Events,
+    private readonly audit: Audit,
+  ) {}
+
+  /** A claim of a domain: it binds nobody yet. */
+  async claimed(caller: Principal, org: Organisation, domain: string): Promise<void> {
+    await this.audit.record(caller, 'org.domain_claimed', subjectOf(org), { domain });
+  }
+
+  /** A change of who signs in how; `type` is `organisation.…`. Nodes forget what they judged by the former settings. */
+  async changed(caller: Principal, org: Organisation, type: string, facts: Record<string, unknown>): Promise<void> {
+    await this.events.record(type, subjectOf(org), facts);
+    await this.audit.record(caller, type.replace(/^organisation\./, 'org.'), subjectOf(org), facts);
+    await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [org.accountId]);
+  }
+}
+
+const subjectOf = (org: Organisation) => ({ accountId: org.accountId, kind: 'organisation', id: org.id });
