@@ -21,6 +21,8 @@ const base = {
 
 export default {
   testTimeout: 60_000,
+  // Each file loads the whole application anew and Jest keeps what it loaded: a worker of gigabytes spends its time collecting.
+  workerIdleMemoryLimit: '1GB',
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
     {
