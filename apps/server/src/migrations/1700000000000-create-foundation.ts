@@ -170,7 +170,6 @@ const REPOSITORIES = [
     default_branch text not null,
     visibility text not null check (visibility in ('public', 'private')),
     is_template boolean not null default false,
-    new_packs integer not null default 0,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
   )`,

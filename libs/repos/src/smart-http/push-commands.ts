@@ -12,7 +12,6 @@ export interface CheckedCommand extends PushCommand {
 }
 
 export const CONCURRENT_UPDATE = 'concurrent update, retry push';
-export const NON_FAST_FORWARD = 'non-fast-forward';
 export const DEFAULT_BRANCH_KEPT = 'deletion of the default branch prohibited';
 export const ATOMIC_FAILED = 'atomic push failed';
 
