@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '../support/client.js';
-import { signUp, type TestAccount } from '../support/client.js';
+import { admin, signUp, type TestAccount } from '../support/client.js';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -144,6 +144,26 @@ describe('pushes at once', () => {
     for (const loser of answers.filter((answer) => answer !== winner)) {
       expect(loser).toMatchObject({ status: 409, body: { error: { details: { current_etag: winner?.body.etag } } } });
     }
+  });
+});
+
+describe('administrators', () => {
+  it('see how many sessions there are and whose, without those in the trash', async () => {
+    const root = await admin(server);
+    const cy = await signUp(server);
+    const before = (await root.get('/api/v1/admin/stats')).body.sessions;
+    const [kept, trashed] = [newSessionId(), newSessionId()];
+    const archive = await sessionArchive({ source: { tool: 'counted-tool' } }, [userSays('x')]);
+    await pushSession(cy, kept, archive);
+    await pushSession(cy, trashed, archive);
+    await cy.delete(`/api/v1/sessions/${trashed}?scope=cloud`);
+    const { sessions } = (await root.get('/api/v1/admin/stats')).body;
+    expect(sessions.total).toBe(before.total + 1);
+    expect(sessions.total_size_bytes).toBe(before.total_size_bytes + archive.length);
+    expect(sessions.by_tool).toMatchObject({ 'counted-tool': 1 });
+    expect((await root.get(`/api/v1/admin/users/${cy.userId}`)).body.session_count).toBe(1);
+    const { users } = (await root.get('/api/v1/admin/users?page_size=200')).body;
+    expect(users.find(({ id }: { id: string }) => id === cy.userId)).toMatchObject({ session_count: 1 });
   });
 });
 

@@ -47,6 +47,7 @@ export { describeMail, smtpOptions } from './mail/mail-settings.js';
 export type { MailDelivery } from './mail/mail-outbox.repository.js';
 export type { MailFacts, MailTemplate } from './mail/templates/templates.js';
 export * from './operations/maintenance-reports.js';
+export * from './operations/session-counts.js';
 export * from './platform.module.js';
 export * from './telemetry/metrics.js';
 export * from './telemetry/telemetry.module.js';

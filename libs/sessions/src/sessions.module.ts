@@ -1,9 +1,11 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
+import { SessionCounts } from '#platform';
 import { Archives } from './archive/archives.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
+import { SessionCountsRepository } from './session-counts.repository.js';
 import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
@@ -13,6 +15,8 @@ import { SessionVersionsService } from './sync/session-versions.service.js';
 import { UploadSlots } from './sync/upload-slots.js';
 import { VersionsRepository } from './sync/versions.repository.js';
 
+/** Captured sessions. Global, because administration asks for their counts through the platform's SessionCounts. */
+@Global()
 @Module({
   imports: [AccountsModule],
   controllers: [CapturedSessionsController, CapturedSyncController, CapturedContentController],
@@ -26,7 +30,8 @@ import { VersionsRepository } from './sync/versions.repository.js';
     SessionVersionsService,
     UploadSlots,
     VersionsRepository,
+    { provide: SessionCounts, useClass: SessionCountsRepository },
   ],
-  exports: [SessionsService],
+  exports: [SessionCounts, SessionsService],
 })
 export class SessionsModule {}

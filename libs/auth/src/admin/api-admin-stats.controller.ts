@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { RequireAdmin } from '#platform';
+import { RequireAdmin, SessionCounts } from '#platform';
 import { AdminUsersRepository } from './admin-users.repository.js';
 
 const COUNTS = { type: 'object', additionalProperties: { type: 'integer' } } as const;
@@ -39,18 +39,22 @@ export class ApiAdminStats {
 @ApiTags('Administration')
 @Controller('api/v1/admin/stats')
 export class ApiAdminStatsController {
-  constructor(private readonly users: AdminUsersRepository) {}
+  constructor(
+    private readonly users: AdminUsersRepository,
+    private readonly sessions: SessionCounts,
+  ) {}
 
-  /** Active users count; captured sessions and handoffs are not kept yet. */
+  /** Active users count, and sessions outside of the trash; there are no handoffs yet. */
   @Get()
   @RequireAdmin()
   @ApiOperation({ operationId: 'adminGetStats', summary: 'Statistics' })
   @ApiOkResponse({ type: ApiAdminStats })
   async get(): Promise<ApiAdminStats> {
     const { total, verified, byTier, storedBytes, storedItems } = await this.users.stats();
+    const sessions = await this.sessions.totals();
     return {
       users: { total, verified, by_tier: byTier },
-      sessions: { total: 0, total_size_bytes: 0, by_tool: {} },
+      sessions: { total: sessions.total, total_size_bytes: sessions.bytes, by_tool: { ...sessions.byTool } },
       handoffs: { total: 0, pending: 0, claimed: 0 },
       storage: { total_bytes: storedBytes, blob_count: storedItems },
     };

@@ -10,6 +10,7 @@ import {
   HoldsSecret,
   type Principal,
   RequireAdmin,
+  SessionCounts,
   UUID_SHAPE,
 } from '#platform';
 import { isShownTier, SHOWN_TIERS } from './admin-user.js';
@@ -35,6 +36,7 @@ export class ApiAdminUsersController {
   constructor(
     private readonly users: AdminUsersService,
     private readonly deactivation: Deactivation,
+    private readonly sessions: SessionCounts,
   ) {}
 
   /** Newest first; the active ones unless `status` says otherwise. */
@@ -44,7 +46,8 @@ export class ApiAdminUsersController {
   @ApiOkResponse({ type: ApiAdminUserList })
   async list(@Query() query: ApiAdminUsersQuery): Promise<ApiAdminUserList> {
     const page = ApiPageQuery.toPage(query, [BIGINT_SHAPE, UUID_SHAPE]);
-    return ApiAdminUserList.from(await this.users.list(ApiAdminUsersQuery.toFilter(query), page), page);
+    const found = await this.users.list(ApiAdminUsersQuery.toFilter(query), page);
+    return ApiAdminUserList.from(found, page, await this.sessions.ofUsers(found.users.map(({ id }) => id)));
   }
 
   /** The look is audited. */
@@ -53,7 +56,8 @@ export class ApiAdminUsersController {
   @ApiOperation({ operationId: 'adminGetUser', summary: 'A user with storage, keys and organizations' })
   @ApiOkResponse({ type: ApiAdminUserDetail })
   async get(@Caller() caller: Principal, @Param('user_id') userId: string): Promise<ApiAdminUserDetail> {
-    return ApiAdminUserDetail.fromDetail(await this.users.get(caller, userId));
+    const user = await this.users.get(caller, userId);
+    return ApiAdminUserDetail.fromDetail(user, await this.sessions.ofUsers([user.id]));
   }
 
   /** The live ones, newest first, without raw values. The look is audited. */

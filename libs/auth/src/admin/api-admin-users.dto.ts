@@ -49,7 +49,7 @@ export class ApiAdminUser {
   @ApiProperty({ description: 'Captured sessions' }) session_count!: number;
   @ApiProperty({ description: 'First segment of the git URLs' }) account_slug!: string;
 
-  static from(user: AdminUser): ApiAdminUser {
+  static from(user: AdminUser, sessions: ReadonlyMap<string, number>): ApiAdminUser {
     return {
       id: user.id,
       email: user.email,
@@ -57,7 +57,7 @@ export class ApiAdminUser {
       email_verified: user.emailVerified,
       is_active: user.isActive,
       created_at: user.createdAt.toISOString(),
-      session_count: 0,
+      session_count: sessions.get(user.id) ?? 0,
       account_slug: user.accountSlug,
     };
   }
@@ -70,12 +70,16 @@ export class ApiAdminUserList {
   @ApiProperty({ type: [ApiAdminUser] }) users!: ApiAdminUser[];
   @ApiProperty({ nullable: true, type: String }) next_cursor!: string | null;
 
-  static from({ users, total, next }: UserPage, page: { number: number; size: number }): ApiAdminUserList {
+  static from(
+    { users, total, next }: UserPage,
+    page: { number: number; size: number },
+    sessions: ReadonlyMap<string, number>,
+  ): ApiAdminUserList {
     return {
       total,
       page: page.number,
       page_size: page.size,
-      users: users.map((user) => ApiAdminUser.from(user)),
+      users: users.map((user) => ApiAdminUser.from(user, sessions)),
       next_cursor: next && encodeKeyset(next),
     };
   }
@@ -93,9 +97,9 @@ export class ApiAdminUserDetail extends ApiAdminUser {
   @ApiProperty({ description: 'Live user keys' }) api_key_count!: number;
   @ApiProperty({ type: [ApiAdminUserOrg] }) orgs!: ApiAdminUserOrg[];
 
-  static fromDetail(user: AdminUserDetail): ApiAdminUserDetail {
+  static fromDetail(user: AdminUserDetail, sessions: ReadonlyMap<string, number>): ApiAdminUserDetail {
     return {
-      ...ApiAdminUser.from(user),
+      ...ApiAdminUser.from(user, sessions),
       display_name: user.displayName,
       storage_used_bytes: user.storageUsedBytes,
       api_key_count: user.apiKeyCount,
