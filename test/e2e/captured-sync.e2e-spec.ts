@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Client } from '../support/client.js';
-import { admin, signUp, type TestAccount } from '../support/client.js';
+import { admin, type Client, signUp, type TestAccount } from '../support/client.js';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
