@@ -111,6 +111,26 @@ describe('a push', () => {
   });
 });
 
+describe('an alias', () => {
+  it('that another session took meanwhile stays there when its first one leaves the trash, by push or by restore', async () => {
+    for (const back of ['push', 'restore']) {
+      const [{ id: first }, { id: second }] = [await pushed(), await pushed()];
+      const alias = `taken-${first.slice(4)}`;
+      await ann.put(`/api/v1/sessions/${first}/alias`, { alias });
+      await ann.delete(`/api/v1/sessions/${first}?scope=cloud`);
+      expect((await ann.put(`/api/v1/sessions/${second}/alias`, { alias })).status).toBe(200);
+      const next = await sessionArchive({ title: 'Back' }, [userSays(back)]);
+      const answer =
+        back === 'push'
+          ? await pushSession(ann, first, next, { 'x-sessionfs-undelete': 'true' })
+          : await ann.post(`/api/v1/sessions/${first}/restore`);
+      expect({ back, status: answer.status }).toEqual({ back, status: 200 });
+      expect((await ann.get(`/api/v1/sessions/${first}`)).body.alias).toBeNull();
+      expect((await ann.get(`/api/v1/sessions/${alias}`)).body.id).toBe(second);
+    }
+  });
+});
+
 describe('pushes at once', () => {
   it('of one new session: one creates it, none is lost', async () => {
     const id = newSessionId();

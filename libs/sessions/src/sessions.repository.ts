@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { DomainError } from '#kernel';
 import { brokenConstraint, Database, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
 import type { CapturedSession } from './captured-session.js';
 
@@ -46,6 +47,21 @@ const TABLES = 'captured_session s join session_version v on v.id = s.version_id
 
 const NAMED = `s.account_id = $1 and s.user_id = $2 and (s.id = $3 or (s.alias = $3 and s.deleted_at is null))`;
 const NEWEST_FIRST = `date_trunc('milliseconds', s.updated_at) desc, s.uid desc`;
+
+function isAliasTaken(error: unknown): boolean {
+  return sqlState(error) === UNIQUE_VIOLATION && brokenConstraint(error) === 'captured_session_alias';
+}
+
+/** FREE_ALIAS does not see an alias that is being given at the same moment: that one wins, and a retry goes without. */
+export function aliasRaceOr(error: unknown): unknown {
+  return isAliasTaken(error)
+    ? new DomainError('conflict', 'The alias was just given away; try again', { cause: error })
+    : error;
+}
+
+/** The alias of session `s` coming back from the trash: none if another live session has taken it meanwhile. */
+export const FREE_ALIAS = `case when exists (select 1 from captured_session o where o.account_id = s.account_id
+  and o.user_id = s.user_id and o.alias = s.alias and o.deleted_at is null and o.uid <> s.uid) then null else s.alias end`;
 
 /** Every query on captured sessions as their owners see them. */
 @Injectable()
@@ -134,7 +150,7 @@ export class SessionsRepository {
       );
       return true;
     } catch (error) {
-      if (sqlState(error) === UNIQUE_VIOLATION && brokenConstraint(error) === 'captured_session_alias') return false;
+      if (isAliasTaken(error)) return false;
       throw error;
     }
   }
@@ -148,13 +164,16 @@ export class SessionsRepository {
 
   /** Takes the session out of the trash; without its alias if another live session has it by now. */
   async restore(uid: string): Promise<void> {
-    await this.db.query(
-      `update captured_session s set deleted_at = null, deleted_by = null, delete_scope = null, purge_after = null,
-         alias = case when exists (select 1 from captured_session o where o.account_id = s.account_id
-           and o.user_id = s.user_id and o.alias = s.alias and o.deleted_at is null) then null else alias end
+    try {
+      await this.db.query(
+        `update captured_session s set deleted_at = null, deleted_by = null, delete_scope = null, purge_after = null,
+         alias = ${FREE_ALIAS}
         where uid = $1`,
-      [uid],
-    );
+        [uid],
+      );
+    } catch (error) {
+      throw aliasRaceOr(error);
+    }
   }
 }
 

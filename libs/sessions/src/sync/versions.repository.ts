@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
 import type { ArchiveMetadata } from '../archive/metadata.js';
 import type { CapturedSession } from '../captured-session.js';
+import { aliasRaceOr, FREE_ALIAS } from '../sessions.repository.js';
 import type { SessionVersion } from './version.js';
 
 export type NewVersion = Omit<SessionVersion, 'id' | 'isBranch'> & { readonly pushedByKey: string };
@@ -127,12 +128,16 @@ export class VersionsRepository {
 
   /** Points the session at a version and takes over what its archive says; out of the trash if it was there. */
   async moveSession(uid: string, versionId: string, facts: ArchiveMetadata, now: Date): Promise<void> {
-    await this.db.query(
-      `update captured_session set version_id = $2, updated_at = $3, deleted_at = null, deleted_by = null,
-         delete_scope = null, purge_after = null, ${ASSIGNMENTS.join(', ')}
+    try {
+      await this.db.query(
+        `update captured_session s set version_id = $2, updated_at = $3, deleted_at = null, deleted_by = null,
+         delete_scope = null, purge_after = null, alias = ${FREE_ALIAS}, ${ASSIGNMENTS.join(', ')}
         where uid = $1`,
-      [uid, versionId, now, ...factsOf(facts)],
-    );
+        [uid, versionId, now, ...factsOf(facts)],
+      );
+    } catch (error) {
+      throw aliasRaceOr(error);
+    }
   }
 }
 
