@@ -24,6 +24,7 @@ export { locateBinaries } from './database/embedded/binaries.js';
 export { EmbeddedPostgres, findRunningDatabase } from './database/embedded/embedded-postgres.js';
 export { userNamespacesWork } from './database/embedded/run-as.js';
 export * from './database/naming.js';
+export { type EventConsumer, EventConsumers } from './events/event-consumers.js';
 export * from './events/events.js';
 export * from './health/health.js';
 export * from './http/api-failures.js';

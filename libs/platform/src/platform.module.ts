@@ -12,6 +12,9 @@ import type { AppConfig } from './config/app-config.js';
 import { BlobsModule } from './blobs/blobs.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
+import { EventConsumerGauges } from './events/event-consumer-gauges.js';
+import { EventConsumers } from './events/event-consumers.js';
+import { EventConsumersRepository } from './events/event-consumers.repository.js';
 import { Events } from './events/events.js';
 import { HealthModule } from './health/health.module.js';
 import { BodyReader } from './http/body-reader.js';
@@ -58,6 +61,9 @@ export class PlatformModule {
       providers: [
         { provide: Clock, useClass: SystemClock },
         Events,
+        EventConsumerGauges,
+        EventConsumers,
+        EventConsumersRepository,
         Audit,
         AuditLogRepository,
         AuditSealer,
@@ -83,6 +89,7 @@ export class PlatformModule {
       exports: [
         Clock,
         Events,
+        EventConsumers,
         Audit,
         RateLimits,
         BodyReader,

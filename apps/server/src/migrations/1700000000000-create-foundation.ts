@@ -8,7 +8,7 @@ export class CreateFoundation1700000000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`drop table if exists pinned_session_write, pinned_session, ref_sync, ref, repo, usage_daily,
-      rate_count, idempotency, audit, event, revocation, api_key, app_user, account_slug, account cascade`);
+      rate_count, idempotency, audit, event_consumer, event, revocation, api_key, app_user, account_slug, account cascade`);
   }
 }
 
@@ -110,6 +110,19 @@ const RECORDS = [
   )`,
   `create index event_in_order on event (xid, id)`,
   `create index event_by_account on event (account_id, id desc)`,
+  // (xid, id): everything up to it is handled. `cluster` is the database server whose transaction ids these are.
+  `create table event_consumer (
+    name text primary key,
+    types text[] not null,
+    cluster text not null,
+    xid xid8 not null,
+    id bigint not null,
+    lease_owner uuid,
+    lease_until timestamptz,
+    failures integer not null default 0,
+    last_error text,
+    retry_at timestamptz not null default '-infinity'
+  )`,
   `create table audit (
     id bigint generated always as identity primary key,
     xid xid8 not null default pg_current_xact_id(),

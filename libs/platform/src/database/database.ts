@@ -151,6 +151,13 @@ export class Database {
     }
   }
 
+  /** As `Transaction.afterCommit` of the open transaction; at once without one. */
+  async afterCommit(work: () => void | Promise<void>): Promise<void> {
+    const open = this.open.getStore();
+    if (open) open.afterCommit(work);
+    else await work();
+  }
+
   /** Runs `work` outside any open transaction (used for what must survive a rollback, e.g. denials). */
   detached<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.open.run(undefined, work);

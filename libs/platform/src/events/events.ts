@@ -32,7 +32,14 @@ export const EVENTS_START: EventCursor = { xid: '0', id: '0' };
 /** Appends to and reads the event log. `record` belongs into the transaction of the effect it reports. */
 @Injectable()
 export class Events {
+  private readonly listeners: ((type: string) => void)[] = [];
+
   constructor(private readonly db: Database) {}
+
+  /** Calls `listener` with the type of every event this process records, once it is committed. */
+  onCommitted(listener: (type: string) => void): void {
+    this.listeners.push(listener);
+  }
 
   /** Type is `resource.happened`; the payload holds ids and facts, never secrets or file content. */
   async record(type: string, subject: EventSubject, payload: Record<string, unknown> = {}): Promise<void> {
@@ -43,6 +50,7 @@ export class Events {
       subject_id: subject.id,
       payload,
     });
+    for (const listener of this.listeners) await this.db.afterCommit(() => listener(type));
   }
 
   /** Several events of one type about one subject, in order. */
