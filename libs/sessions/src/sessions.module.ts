@@ -5,6 +5,7 @@ import { Archives } from './archive/archives.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
+import { ConversationPasses } from './passes/conversation-passes.js';
 import { SessionCountsRepository } from './session-counts.repository.js';
 import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -22,6 +23,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
   controllers: [CapturedSessionsController, CapturedSyncController, CapturedContentController],
   providers: [
     Archives,
+    ConversationPasses,
     PushPlan,
     PushService,
     SessionJournal,

@@ -17,12 +17,14 @@ export interface AnswerProblem {
 
 const MAX_ANSWER = 1_000_000;
 
-/**
- * Text of a conversation for a prompt: secrets redacted, written as one JSON string, so that nothing in it can close
- * the quotation and speak to the model as if it were us.
- */
+/** Text of a conversation for a prompt: secrets redacted, and written as one JSON string. */
 export function quoted(text: string): string {
-  return JSON.stringify(redactText(text, FOR_STRANGERS).text).replaceAll('<', String.raw`\u003c`);
+  return asJsonText(redactText(text, FOR_STRANGERS).text);
+}
+
+/** One JSON string: nothing in it can close the quotation and speak to the model as if it were us. */
+export function asJsonText(text: string): string {
+  return JSON.stringify(text).replaceAll('<', String.raw`\u003c`);
 }
 
 /** The JSON in a model's answer: alone, in a code fence, or between other words. */

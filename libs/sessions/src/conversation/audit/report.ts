@@ -1,3 +1,6 @@
+import { storableJson } from '../../archive/storable.js';
+import type { JsonValue } from '../json.js';
+
 /** The report of §8.2, member for member as it is stored and answered: hence the wire's own spelling. */
 export interface AuditReport {
   readonly session_id: string;
@@ -153,4 +156,14 @@ export function reportOf(
     summary: summaryOf(findings),
     warnings,
   };
+}
+
+/** A report as it is stored and sent on: nobody on the main thread takes it apart. */
+export interface WrittenReport {
+  readonly json: string;
+  readonly summary: AuditSummary;
+}
+
+export function writtenReport(report: AuditReport): WrittenReport {
+  return { json: JSON.stringify(storableJson(report as unknown as JsonValue)), summary: report.summary };
 }

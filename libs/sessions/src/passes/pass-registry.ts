@@ -1,0 +1,15 @@
+import { ClaimSurvey } from '../conversation/audit/claim-survey.js';
+import { JudgePrompts, type PromptSpots } from '../conversation/audit/judge-prompts.js';
+import { RuleAuditPass, type RuleAuditFacts } from '../conversation/audit/rule-audit-pass.js';
+import type { ConversationPass } from '../conversation/pass.js';
+
+/** Every pass a worker can run, by name; what each is made from must survive a structured clone. */
+export const PASSES = {
+  'audit.rules': (facts: RuleAuditFacts) => new RuleAuditPass(facts),
+  'audit.survey': (_: null) => new ClaimSurvey(),
+  'audit.prompts': (spots: PromptSpots) => new JudgePrompts(spots),
+} satisfies Record<string, (input: never) => ConversationPass<unknown>>;
+
+export type PassName = keyof typeof PASSES;
+export type PassInput<Name extends PassName> = Parameters<(typeof PASSES)[Name]>[0];
+export type PassResult<Name extends PassName> = ReturnType<ReturnType<(typeof PASSES)[Name]>['finish']>;
