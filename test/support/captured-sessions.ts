@@ -30,10 +30,21 @@ export function pushSession(
   archive: Buffer,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
+  return sendFile(client, 'PUT', `/api/v1/sessions/${id}/sync`, archive, headers);
+}
+
+/** A form with one field `file`. */
+export function sendFile(
+  client: Client,
+  method: string,
+  path: string,
+  content: Buffer,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const boundary = randomBytes(12).toString('hex');
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="session.tar.gz"\r\nContent-Type: application/gzip\r\n\r\n`;
-  const body = Buffer.concat([Buffer.from(head), archive, Buffer.from(`\r\n--${boundary}--\r\n`)]);
-  return client.send('PUT', `/api/v1/sessions/${id}/sync`, body, {
+  const body = Buffer.concat([Buffer.from(head), content, Buffer.from(`\r\n--${boundary}--\r\n`)]);
+  return client.send(method, path, body, {
     'content-type': `multipart/form-data; boundary=${boundary}`,
     ...headers,
   });

@@ -50,6 +50,7 @@ import { TeamsRepository } from './teams/teams.repository.js';
 import { TeamsService } from './teams/teams.service.js';
 import { PlanGate } from './plan-gate.js';
 import { UsersService } from './users.service.js';
+import { VerifiedEmail } from './verified-email.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([AccountEntity, UserEntity, OrganisationEntity, MembershipEntity, InviteEntity])],
@@ -101,6 +102,7 @@ import { UsersService } from './users.service.js';
     Seats,
     StorageQuota,
     UsersService,
+    VerifiedEmail,
     { provide: APP_INTERCEPTOR, useClass: FeatureInterceptor },
   ],
   exports: [
@@ -118,6 +120,7 @@ import { UsersService } from './users.service.js';
     Seats,
     StorageQuota,
     UsersService,
+    VerifiedEmail,
   ],
 })
 export class AccountsModule {}

@@ -14,6 +14,7 @@ export * from './entitlements/storage-quota.js';
 export * from './features.js';
 export * from './tiers.js';
 export * from './users.service.js';
+export * from './verified-email.js';
 export * from './plan-gate.js';
 export * from './organisations/home-org.js';
 export * from './organisations/departures.js';

@@ -6,22 +6,31 @@ import { CapturedContentController } from './http/captured-content.controller.js
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
 import { ConversationPasses } from './passes/conversation-passes.js';
+import { CapturedUploadController } from './http/captured-upload.controller.js';
 import { SessionCountsRepository } from './session-counts.repository.js';
 import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
+import { ArchiveIntake } from './sync/archive-intake.service.js';
 import { PushPlan } from './sync/push-plan.js';
 import { PushService } from './sync/push.service.js';
 import { SessionVersionsService } from './sync/session-versions.service.js';
 import { UploadSlots } from './sync/upload-slots.js';
+import { UploadService } from './sync/upload.service.js';
 import { VersionsRepository } from './sync/versions.repository.js';
 
 /** Captured sessions. Global, because administration asks for their counts through the platform's SessionCounts. */
 @Global()
 @Module({
   imports: [AccountsModule],
-  controllers: [CapturedSessionsController, CapturedSyncController, CapturedContentController],
+  controllers: [
+    CapturedSessionsController,
+    CapturedSyncController,
+    CapturedContentController,
+    CapturedUploadController,
+  ],
   providers: [
+    ArchiveIntake,
     Archives,
     ConversationPasses,
     PushPlan,
@@ -30,6 +39,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
     SessionsRepository,
     SessionsService,
     SessionVersionsService,
+    UploadService,
     UploadSlots,
     VersionsRepository,
     { provide: SessionCounts, useClass: SessionCountsRepository },

@@ -17,6 +17,7 @@ import { decodeKeyset, encodeKeyset, UUID_SHAPE } from '#platform';
 import { type CapturedSession, toolFamily } from '../captured-session.js';
 import type { SessionEdit, SessionListQuery } from '../sessions.repository.js';
 import type { SessionPage } from '../sessions.service.js';
+import { withoutTags } from './without-tags.js';
 
 const NO_NUL = /^[^\0]*$/;
 const toInt = Transform(({ value }: { value: unknown }) =>
@@ -257,9 +258,4 @@ export class CapturedProvenance {
       instruction_artifacts: [...session.instructionArtifacts],
     };
   }
-}
-
-/** Titles are shown in pages of others' making: markup goes, its text stays. */
-function withoutTags(text: string): string {
-  return text.replace(/<[^>]*>/g, '').trim();
 }

@@ -10,27 +10,16 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { RequiresFeature } from '#accounts';
-import {
-  ApiFailures,
-  Blobs,
-  Caller,
-  type Principal,
-  readUploadedFile,
-  RequireScopes,
-  StreamBody,
-  UserOnly,
-} from '#platform';
+import { ApiFailures, Blobs, Caller, type Principal, RequireScopes, StreamBody, UserOnly } from '#platform';
 import { SessionsService } from '../sessions.service.js';
 import { PushService } from '../sync/push.service.js';
 import { SessionVersionsService } from '../sync/session-versions.service.js';
 import { etagOf } from '../sync/version.js';
+import { deliveryOf, FILE_FORM } from './delivery.js';
 import { sendStream } from './send-stream.js';
 import { CapturedPushed, CapturedVersionList, CapturedVersionListQuery } from './captured-sync.dto.js';
 
 const ARCHIVE = 'application/gzip';
-const FILE_FORM = {
-  schema: { type: 'object', required: ['file'], properties: { file: { type: 'string', format: 'binary' } } },
-};
 
 @ApiTags('Captured sessions')
 @Controller('api/v1/sessions/:session_id')
@@ -69,7 +58,7 @@ export class CapturedSyncController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<CapturedPushed> {
     const terms = CapturedPushed.termsOf(request, undelete);
-    const result = await this.pushes.push(caller, id, terms, (use) => readUploadedFile(request, 'file', use));
+    const result = await this.pushes.push(caller, id, terms, deliveryOf(request));
     response.status(result.isNew ? HttpStatus.CREATED : HttpStatus.OK);
     return CapturedPushed.from(result);
   }

@@ -35,13 +35,11 @@ export class CapturedPushed {
   }
 
   static termsOf(request: Request, undelete: string | undefined): PushTerms {
-    const length = request.headers['content-length'];
     const device = request.headers['x-client-device'];
     return {
       ifMatch: etagOf(request.headers['if-match']),
       undelete: undelete?.trim().toLowerCase() === 'true',
       clientDevice: typeof device === 'string' ? device.replaceAll('\0', '').slice(0, MAX_DEVICE) : null,
-      announcedBytes: length === undefined ? null : Number(length),
     };
   }
 }

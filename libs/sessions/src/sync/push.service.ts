@@ -1,17 +1,13 @@
-import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
-import { archiveTooLarge } from '../archive/archive-limits.js';
-import { Archives } from '../archive/archives.js';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import { type CapturedSession, isSessionId } from '../captured-session.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
 import { SessionsRepository } from '../sessions.repository.js';
-import { PushPlan } from './push-plan.js';
+import { ArchiveIntake, type Delivery } from './archive-intake.service.js';
 import { SessionVersionsService } from './session-versions.service.js';
-import { UploadSlots } from './upload-slots.js';
 import { etagMismatch } from './version.js';
 
 export interface PushTerms {
@@ -20,12 +16,7 @@ export interface PushTerms {
   /** Whether a deleted session may come back by being pushed. */
   readonly undelete: boolean;
   readonly clientDevice: string | null;
-  /** Content-Length of the request; null when it is chunked. */
-  readonly announcedBytes: number | null;
 }
-
-/** Opens the body and gives its file to `use`, while it arrives. */
-export type Upload = (use: (file: Readable) => Promise<ArchiveReading>) => Promise<ArchiveReading>;
 
 export interface PushResult {
   readonly session: CapturedSession;
@@ -41,33 +32,23 @@ export class PushService {
     private readonly db: Database,
     private readonly sessions: SessionsRepository,
     private readonly versions: SessionVersionsService,
-    private readonly archives: Archives,
-    private readonly plan: PushPlan,
-    private readonly slots: UploadSlots,
+    private readonly intake: ArchiveIntake,
     private readonly journal: SessionJournal,
   ) {}
 
   /**
    * Stores the archive as the session's newest version, durably. A push of equal content answers the version that is
-   * there. The body is opened only once everything that can be refused without it was. Errors: `bad_request`, `conflict`
-   * (`etag_mismatch` with the current one), `gone` for a deleted session, `payload_too_large`, `rate_limited`,
-   * `forbidden` (`storage_limit`).
+   * there. Errors: those of the intake; `bad_request`, `conflict` (`etag_mismatch` with the current one), `gone` for a
+   * deleted session.
    */
-  push(caller: Principal, id: string, terms: PushTerms, upload: Upload): Promise<PushResult> {
-    return this.slots.run(caller.userId, async () => {
-      if (!isSessionId(id)) throw new DomainError('bad_request', 'Invalid session ID format', { field: 'session_id' });
-      const limits = await this.plan.limitsOf(caller);
-      if (terms.announcedBytes !== null && terms.announcedBytes > limits.archiveBytes) throw archiveTooLarge(limits);
-      assertTerms(await this.sessions.find(caller, id), terms);
-      const reading = await upload((file) => this.archives.receive(file, limits));
-      try {
-        const same = await this.findSame(caller, id, terms, reading);
-        if (same) return { session: same, isNew: false, branchEtag: null };
-        await this.archives.keep(reading);
-        return await this.store(caller, id, terms, reading);
-      } finally {
-        await this.archives.drop(reading);
-      }
+  async push(caller: Principal, id: string, terms: PushTerms, delivery: Delivery): Promise<PushResult> {
+    if (!isSessionId(id)) throw new DomainError('bad_request', 'Invalid session ID format', { field: 'session_id' });
+    const check = async (): Promise<void> => assertTerms(await this.sessions.find(caller, id), terms);
+    return this.intake.receive(caller, { ...delivery, check }, async (reading) => {
+      const same = await this.findSame(caller, id, terms, reading);
+      if (same) return { session: same, isNew: false, branchEtag: null };
+      await this.intake.keep(reading);
+      return this.store(caller, id, terms, reading);
     });
   }
 
@@ -88,17 +69,16 @@ export class PushService {
     return this.db.transaction(async () => {
       const current = await this.sessions.findLocked(caller, id);
       assertTerms(current, terms);
-      const session = await this.versions.add(caller, id, current, reading, terms.clientDevice);
       const isLossy = current !== null && current.deletedAt === null && reading.basedOn !== current.etag;
       if (isLossy) await this.versions.markBranch(current.versionId);
       const branchEtag = isLossy ? current.etag : null;
+      const session = await this.intake.add(caller, id, current, reading, terms.clientDevice);
       await this.journal.record(
         caller,
         session,
         { event: SESSION_PUSHED, action: 'session.push' },
         { etag: session.etag, version_id: session.versionId, ...(branchEtag && { branch_etag: branchEtag }) },
       );
-      await this.plan.reserve(caller, session.uid, reading.archive.bytes + (reading.conversation.log?.bytes ?? 0));
       return { session, isNew: current === null, branchEtag };
     });
   }

@@ -1,0 +1,80 @@
+import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { VerifiedEmail } from '#accounts';
+import type { Principal } from '#platform';
+import { archiveTooLarge } from '../archive/archive-limits.js';
+import { Archives } from '../archive/archives.js';
+import type { ArchiveReading } from '../archive/read-archive.js';
+import type { CapturedSession } from '../captured-session.js';
+import { PushPlan } from './push-plan.js';
+import { SessionVersionsService } from './session-versions.service.js';
+import { UploadSlots } from './upload-slots.js';
+
+/** Opens the body and gives its file to `use`, while it arrives. */
+export type Upload = (use: (file: Readable) => Promise<ArchiveReading>) => Promise<ArchiveReading>;
+
+export interface Delivery {
+  readonly upload: Upload;
+  /** Content-Length of the request; null when it is chunked. */
+  readonly announcedBytes: number | null;
+  /** What else can be refused without the body. */
+  readonly check?: () => Promise<void>;
+}
+
+/** The one door by which archives come in from clients: whatever holds for every writer is seen to here. */
+@Injectable()
+export class ArchiveIntake {
+  constructor(
+    private readonly archives: Archives,
+    private readonly versions: SessionVersionsService,
+    private readonly plan: PushPlan,
+    private readonly slots: UploadSlots,
+    private readonly verified: VerifiedEmail,
+  ) {}
+
+  /**
+   * Receives an archive under the caller's plan and gives what was read to `use`, which keeps it or lets it go. The body
+   * is opened only once everything that can be refused without it was. Errors: `forbidden`, `rate_limited`,
+   * `payload_too_large`, `bad_request`.
+   */
+  receive<Result>(
+    caller: Principal,
+    { upload, announcedBytes, check }: Delivery,
+    use: (reading: ArchiveReading) => Promise<Result>,
+  ): Promise<Result> {
+    return this.slots.run(caller.userId, async () => {
+      await this.verified.assertOf(caller);
+      const limits = await this.plan.limitsOf(caller);
+      if (announcedBytes !== null && announcedBytes > limits.archiveBytes) throw archiveTooLarge(limits);
+      await check?.();
+      const reading = await upload((file) => this.archives.receive(file, limits));
+      try {
+        return await use(reading);
+      } finally {
+        await this.archives.drop(reading);
+      }
+    });
+  }
+
+  /** Makes it durable; before the transaction that adds it. */
+  keep(reading: ArchiveReading): Promise<void> {
+    return this.archives.keep(reading);
+  }
+
+  /**
+   * Adds what was kept as the session's newest version, and the session if `current` is null; late in the caller's
+   * transaction, which holds the session's row. Errors: `conflict`, `forbidden` (`storage_limit`).
+   */
+  async add(
+    caller: Principal,
+    id: string,
+    current: CapturedSession | null,
+    reading: ArchiveReading,
+    clientDevice: string | null,
+  ): Promise<CapturedSession> {
+    const session = await this.versions.add(caller, id, current, reading, clientDevice);
+    const { archive, conversation } = reading;
+    await this.plan.reserve(caller, session.uid, archive.bytes + (conversation.log?.bytes ?? 0));
+    return session;
+  }
+}

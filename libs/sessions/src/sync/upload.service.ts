@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { Clock, prefixedId } from '#kernel';
+import { Database, type Principal } from '#platform';
+import type { ArchiveReading } from '../archive/read-archive.js';
+import type { CapturedSession } from '../captured-session.js';
+import { SessionJournal } from '../session-journal.js';
+import { SESSION_PUSHED } from '../sessions.events.js';
+import { SessionsRepository } from '../sessions.repository.js';
+import { ArchiveIntake, type Delivery } from './archive-intake.service.js';
+
+/** What an uploader says of the session besides its archive. */
+export interface UploadFacts {
+  readonly sourceTool: string;
+  /** Null to take what the archive says. */
+  readonly title: string | null;
+  readonly tags: readonly string[] | null;
+}
+
+/** Makes sessions of uploaded archives, under an id of ours (sessionfs-1.md §7.7). */
+@Injectable()
+export class UploadService {
+  constructor(
+    private readonly db: Database,
+    private readonly sessions: SessionsRepository,
+    private readonly intake: ArchiveIntake,
+    private readonly journal: SessionJournal,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Durable when it resolves. A title or tags given here outlive later pushes. Errors: those of the intake. */
+  upload(caller: Principal, facts: UploadFacts, delivery: Delivery): Promise<CapturedSession> {
+    return this.intake.receive(caller, delivery, async (reading) => {
+      await this.intake.keep(reading);
+      return this.store(caller, facts, reading);
+    });
+  }
+
+  private store(
+    caller: Principal,
+    { sourceTool, title, tags }: UploadFacts,
+    reading: ArchiveReading,
+  ): Promise<CapturedSession> {
+    return this.db.transaction(async () => {
+      const told = { ...reading, metadata: { ...reading.metadata, sourceTool } };
+      const added = await this.intake.add(caller, prefixedId('ses_'), null, told, null);
+      const edit = { ...(title !== null && { title }), ...(tags !== null && { tags }) };
+      if (Object.keys(edit).length > 0) await this.sessions.edit(added.uid, edit, this.clock.date());
+      const session = (await this.sessions.find(caller, added.id)) ?? added;
+      const { etag, versionId } = session;
+      await this.journal.record(
+        caller,
+        session,
+        { event: SESSION_PUSHED, action: 'session.upload' },
+        { etag, version_id: versionId },
+      );
+      return session;
+    });
+  }
+}
