@@ -81,8 +81,8 @@ export default {
     doNotFollow: { path: '(^|/)node_modules/' },
     exclude: { path: '^test/architecture/planted/' },
     enhancedResolveOptions: {
-      // Without `source`, '#name' resolves to dist/ or to nothing and every boundary rule passes.
-      conditionNames: ['source', 'import', 'node', 'default'],
+      // Without the condition of tsconfig.json, which no dependency uses for its own, '#name' resolves to dist/ or to nothing and every boundary rule passes.
+      conditionNames: ['roundhouse-source', 'import', 'node', 'default'],
       exportsFields: ['exports'],
       extensions: ['.ts', '.mjs', '.js', '.cjs', '.json'],
     },

@@ -24,6 +24,7 @@ import { NameResolver } from './http/name-resolver.js';
 import { Outbound } from './http/outbound.js';
 import { validationPipe } from './http/validation.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { Llm } from './llm/llm.js';
 import { MailModule } from './mail/mail.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { RateBuckets } from './limits/rate-buckets.js';
@@ -33,6 +34,7 @@ import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js
 import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
 import { IdempotencySweeper } from './idempotency/idempotency-sweeper.js';
 import { Idempotency } from './idempotency/idempotency.js';
+import { Sealed } from './secrets/sealed.js';
 import { CallUsage } from './usage/call-usage.js';
 import { StoredBytes } from './usage/stored-bytes.js';
 import { Usage } from './usage/usage.js';
@@ -79,6 +81,8 @@ export class PlatformModule {
         BodyReader,
         NameResolver,
         Outbound,
+        Llm,
+        Sealed,
         StoredBytes,
         Usage,
         { provide: APP_FILTER, useClass: DialectFilter },
@@ -96,6 +100,8 @@ export class PlatformModule {
         Idempotency,
         NameResolver,
         Outbound,
+        Llm,
+        Sealed,
         CallUsage,
         StoredBytes,
         Usage,

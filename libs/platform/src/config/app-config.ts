@@ -135,6 +135,18 @@ export class AppConfig {
   @IsOptional()
   @Matches(/^(?:[^<>@\p{Cc}]+ )?<?[^\s<>@]+@[^\s<>@]+>?$/u, { message: 'MAIL_FROM must look like Name <user@host>' })
   MAIL_FROM?: string;
+  /** OpenAI-compatible endpoint of the installation's model; the vendor's of LLM_MODEL when unset. */
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  LLM_BASE_URL?: string;
+  /** Key of that endpoint; none for one that asks for none. */
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]+$/, { message: 'LLM_API_KEY must be printable without spaces' })
+  LLM_API_KEY?: string;
+  /** Model that narrates and judges for everybody without settings of their own; nothing is asked when unset. */
+  @ValidateIf((config: AppConfig) => config.LLM_BASE_URL !== undefined || config.LLM_API_KEY !== undefined)
+  @IsString({ message: 'LLM_MODEL must name a model when LLM_BASE_URL or LLM_API_KEY is set' })
+  LLM_MODEL?: string;
   /** Crash tests only: `<fault point>[:<passage>]` at which the process kills itself. */
   @IsOptional() @IsString() FAULT_POINT?: string;
 
@@ -180,7 +192,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): A
 }
 
 /** Settings that hold a password: a problem names them without their value. */
-const SECRET_SETTINGS = new Set(['DATABASE_URL', 'REDIS_URL', 'SMTP_URL', 'SMTP_PASSWORD', 'OIDC_CLIENT_SECRET']);
+const SECRET_SETTINGS = new Set([
+  'DATABASE_URL',
+  'REDIS_URL',
+  'SMTP_URL',
+  'SMTP_PASSWORD',
+  'OIDC_CLIENT_SECRET',
+  'LLM_API_KEY',
+]);
 
 function shownValue({ property, value }: ValidationError): string {
   return SECRET_SETTINGS.has(property) && value !== undefined ? '' : ` (now: ${JSON.stringify(value)})`;
@@ -217,4 +236,7 @@ const OPTIONAL_SETTINGS = [
   'OIDC_ISSUER',
   'OIDC_CLIENT_ID',
   'OIDC_CLIENT_SECRET',
+  'LLM_BASE_URL',
+  'LLM_API_KEY',
+  'LLM_MODEL',
 ];

@@ -12,16 +12,17 @@ export function sealingKey(credential: string, idempotencyKey: string): Buffer {
   return Buffer.from(hkdfSync('sha256', credential, 'roundhouse idempotency', idempotencyKey, 32));
 }
 
-/** nonce, ciphertext, tag. */
-export function seal(plain: Buffer, key: Buffer): Buffer {
+/** nonce, ciphertext, tag. What is `bound` is not stored, and has to be named again to open it. */
+export function seal(plain: Buffer, key: Buffer, bound = ''): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, key, nonce);
+  const cipher = createCipheriv(CIPHER, key, nonce).setAAD(Buffer.from(bound));
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** Null when `key` is not the one it was sealed with. */
-export function unseal(sealed: Buffer, key: Buffer): Buffer | null {
-  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, NONCE_BYTES));
+/** Null when `key` or `bound` is not what it was sealed with. */
+export function unseal(sealed: Buffer, key: Buffer, bound = ''): Buffer | null {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return null;
+  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(bound));
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
   const plain = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
   try {
