@@ -2,6 +2,9 @@ import { Global, Module } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { SessionCounts } from '#platform';
 import { Archives } from './archive/archives.js';
+import { AutosyncRepository } from './autosync/autosync.repository.js';
+import { AutosyncService } from './autosync/autosync.service.js';
+import { CapturedAutosyncController } from './http/captured-autosync.controller.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
@@ -24,6 +27,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
 @Module({
   imports: [AccountsModule],
   controllers: [
+    CapturedAutosyncController,
     CapturedSessionsController,
     CapturedSyncController,
     CapturedContentController,
@@ -32,6 +36,8 @@ import { VersionsRepository } from './sync/versions.repository.js';
   providers: [
     ArchiveIntake,
     Archives,
+    AutosyncRepository,
+    AutosyncService,
     ConversationPasses,
     PushPlan,
     PushService,

@@ -52,7 +52,7 @@ export class StorageQuota {
   }
 
   /** Null for tiers without a limit, without a query. An organisation's is written with its seats. */
-  private async limitOf({ tier, orgId }: Principal): Promise<number | null> {
+  async limitOf({ tier, orgId }: Principal): Promise<number | null> {
     const limit = storageLimitOf(tier, null);
     if (limit === null || orgId === null) return limit;
     return (await this.entitlements.findOrgStorageLimit(orgId)) || null;
