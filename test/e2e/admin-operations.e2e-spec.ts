@@ -190,10 +190,16 @@ describe('jobs', () => {
     const { status, body } = await root.get(JOBS);
     expect(status).toBe(200);
     const names = body.queues.map(({ name }: { name: string }) => name);
-    expect(names).toEqual(expect.arrayContaining(['repos.maintain', 'repos.sweep']));
-    const sweep = body.queues.find(({ name }: { name: string }) => name === 'repos.sweep');
-    expect(sweep.counts).toMatchObject({ waiting: expect.any(Number), failed: expect.any(Number) });
-    expect(sweep.schedules).toMatchObject([{ name: 'repos.sweep', next_at: expect.stringMatching(/Z$/) }]);
+    expect(names).toEqual(expect.arrayContaining(['platform.periodic', 'repos.maintain']));
+    const periodic = body.queues.find(({ name }: { name: string }) => name === 'platform.periodic');
+    expect(periodic.counts).toMatchObject({ waiting: expect.any(Number), failed: expect.any(Number) });
+    for (const name of ['blobs.sweep', 'repos.sweep', 'idempotency.sweep', 'entitlements.expire']) {
+      expect(periodic.schedules).toContainEqual({
+        name,
+        last_at: expect.stringMatching(/Z$/),
+        next_at: expect.stringMatching(/Z$/),
+      });
+    }
   });
 
   it('that failed are shown and tried again, with an audit row', async () => {

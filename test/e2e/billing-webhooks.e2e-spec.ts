@@ -1,5 +1,5 @@
-import { Database } from '#platform';
-import { EntitlementExpiry, EntitlementsService } from '#accounts';
+import { Database, PeriodicTasks } from '#platform';
+import { EntitlementsService } from '#accounts';
 import { buy, delivered, type SellingServer, startSellingServer, tierOf } from '../support/billing.js';
 import { admin, type Client, signUp } from '../support/client.js';
 import { addMember, makeOrganisation, setTier } from '../support/organisations.js';
@@ -275,7 +275,7 @@ describe('a change of tier', () => {
     const id = await buy(server, account, 'pro');
     const periodEnd = (days: number): number => nowSeconds() - days * 86_400;
     await delivered(server, server.stripe.change(id, { currentPeriodEnd: periodEnd(2) }, nowSeconds() + 5));
-    await server.app.get(EntitlementExpiry).sweep();
+    await server.app.get(PeriodicTasks).runNow('entitlements.expire');
     expect(await tierOf(account)).toBe('pro');
     await delivered(server, server.stripe.change(id, { currentPeriodEnd: periodEnd(4) }, nowSeconds() + 10));
     expect(await tierOf(account)).toBe('free');
@@ -286,7 +286,7 @@ describe('a change of tier', () => {
         ])
       )[0];
     expect(await stored()).toEqual({ tier: 'pro' });
-    await server.app.get(EntitlementExpiry).sweep();
+    await server.app.get(PeriodicTasks).runNow('entitlements.expire');
     expect(await stored()).toEqual({ tier: 'free' });
     await delivered(server, server.stripe.change(id, { currentPeriodEnd: nowSeconds() + 86_400 }, nowSeconds() + 15));
     expect(await tierOf(account)).toBe('pro');

@@ -7,8 +7,8 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { sweepSpools } from '../../libs/kernel/src/index.js';
-import { BlobSweeperJobs } from '../../libs/platform/src/blobs/blob-sweeper.jobs.js';
+import { sweepSpools, SystemClock } from '../../libs/kernel/src/index.js';
+import { BlobSweeper } from '../../libs/platform/src/blobs/blob-sweeper.js';
 import { Blobs } from '../../libs/platform/src/blobs/blobs.js';
 import { BlobsRepository } from '../../libs/platform/src/blobs/blobs.repository.js';
 import { Database, LocalBlobStore } from '../../libs/platform/src/index.js';
@@ -80,7 +80,7 @@ describe('the blob store in a process of its own', () => {
 
       await run([{ bytes: 5, byte: 8 }], point);
       await db.query(`update blob set wanted_at = now() - interval '25 hours'`);
-      expect(await new BlobSweeperJobs(db, store, repository).process()).toBe(2);
+      expect(await new BlobSweeper(db, store, repository, new SystemClock()).sweep()).toBe(2);
       await sweepSpools(store.spoolFolder, Number.MAX_SAFE_INTEGER);
       const files = await readdir(root, { recursive: true, withFileTypes: true });
       expect(files.filter((entry) => entry.isFile()).map(({ name }) => name)).toEqual([]);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
-import { Database, Idempotency, IdempotencySweeper } from '#platform';
+import { Database, Idempotency, PeriodicTasks } from '#platform';
 import { type Answer, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -278,7 +278,7 @@ it('records are swept after a day, not before', async () => {
     await alice.post('/v1/repos', { slug: `swept-${key}` }, withKey(key));
     await db.query('update idempotency set created_at = now() - $2::interval where key = $1', [key, age]);
   }
-  await server.app.get(IdempotencySweeper).sweep();
+  await server.app.get(PeriodicTasks).runNow('idempotency.sweep');
   const left = await db.query<{ key: string }>(`select key from idempotency where key in ('old', 'young')`);
   expect(left.map(({ key }) => key)).toEqual(['young']);
 });

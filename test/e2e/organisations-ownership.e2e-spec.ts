@@ -1,4 +1,4 @@
-import { OwnerTransferSweeper } from '../../libs/accounts/src/organisations/owner-transfer-sweeper.js';
+import { PeriodicTasks } from '#platform';
 import { moveClock } from '../support/clock.js';
 import { type Answer, signUp, type TestAccount } from '../support/client.js';
 import { addMember, createOrg } from '../support/organisations.js';
@@ -189,7 +189,7 @@ describe('an offer', () => {
     expect((await member.get(path)).body).toEqual({ pending: false });
     expect((await offer()).status).toBe(200);
     moveClock([server], 7 * DAY_MS + 1_000);
-    await server.app.get(OwnerTransferSweeper).sweep();
+    await server.app.get(PeriodicTasks).runNow('owner-transfers.expire');
     const rows = await sql(server, 'select status from owner_transfer where org_id = $1', [orgId]);
     expect(rows).toEqual(Array(3).fill({ status: 'expired' }));
     expect((await auditOf()).filter((action) => action === 'org.owner_transfer_expired')).toHaveLength(3);

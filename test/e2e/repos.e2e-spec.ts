@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PeriodicTasks } from '#platform';
 import { RepoStorage } from '../../libs/repos/src/repo-storage.js';
-import { SweeperJobs } from '../../libs/repos/src/repo-sweeper.jobs.js';
 import { TAIL_WORDS } from '../../libs/repos/src/slugs.js';
 import { createRepo, signUp, type Answer, type TestAccount } from '../support/client.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
@@ -327,7 +327,7 @@ describe('directories without a repository', () => {
     for (const folder of [old, young]) await mkdir(join(folder, 'objects'), { recursive: true });
     const long = new Date(Date.now() - 25 * 3_600_000);
     for (const folder of [old, kept]) await utimes(folder, long, long);
-    await server.app.get(SweeperJobs).process();
+    await server.app.get(PeriodicTasks).runNow('repos.sweep');
     expect([existsSync(old), existsSync(young), existsSync(kept)]).toEqual([false, true, true]);
     expect((await ada.get('/v1/repos/demo/commits')).status).toBe(200);
   });
@@ -339,7 +339,7 @@ describe('directories without a repository', () => {
     const long = new Date(Date.now() - 25 * 3_600_000);
     for (const folder of [old!, young!]) await mkdir(join(folder, 'pack'), { recursive: true });
     for (const folder of [join(old!, 'pack'), old!, directory]) await utimes(folder, long, long);
-    await server.app.get(SweeperJobs).process();
+    await server.app.get(PeriodicTasks).runNow('repos.sweep');
     expect([existsSync(old!), existsSync(young!)]).toEqual([false, true]);
     expect((await ada.get('/v1/repos/quiet/commits')).status).toBe(200);
   });
@@ -354,7 +354,7 @@ describe('directories without a repository', () => {
       await mkdir(folder, { recursive: true });
       await utimes(folder, long, long);
     }
-    await server.app.get(SweeperJobs).process();
+    await server.app.get(PeriodicTasks).runNow('repos.sweep');
     expect(foreign.every(existsSync)).toBe(true);
   });
 });

@@ -1,13 +1,13 @@
 import { Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { PeriodicTasks } from '#platform';
 import { AccountEntity, UserEntity } from './account.entity.js';
 import { AccountHoldings } from './account-holdings.js';
 import { AccountSlugs } from './account-slugs.service.js';
 import { AccountsRepository } from './accounts.repository.js';
 import { AccountsService } from './accounts.service.js';
 import { EffectiveTier } from './entitlements/effective-tier.js';
-import { EntitlementExpiry } from './entitlements/entitlement-expiry.js';
 import { EntitlementsService } from './entitlements/entitlements.service.js';
 import { EntitlementsRepository } from './entitlements/entitlements.repository.js';
 import { StorageQuota } from './entitlements/storage-quota.js';
@@ -42,7 +42,6 @@ import { MembersService } from './organisations/members.service.js';
 import { OrgCreationService } from './organisations/org-creation.service.js';
 import { OrgRemovalService } from './organisations/org-removal.service.js';
 import { OrgSettingsService } from './organisations/org-settings.service.js';
-import { OwnerTransferSweeper } from './organisations/owner-transfer-sweeper.js';
 import { OwnerTransfersRepository } from './organisations/owner-transfers.repository.js';
 import { OwnerTransfersService } from './organisations/owner-transfers.service.js';
 import { ProfileService } from './profile.service.js';
@@ -75,7 +74,6 @@ import { VerifiedEmail } from './verified-email.js';
     Departures,
     Admissions,
     EffectiveTier,
-    EntitlementExpiry,
     EntitlementsService,
     EntitlementsRepository,
     HomeOrgs,
@@ -92,7 +90,6 @@ import { VerifiedEmail } from './verified-email.js';
     OrgCreationService,
     OrgRemovalService,
     OrgSettingsService,
-    OwnerTransferSweeper,
     OwnerTransfersRepository,
     OwnerTransfersService,
     ProfileService,
@@ -123,4 +120,10 @@ import { VerifiedEmail } from './verified-email.js';
     VerifiedEmail,
   ],
 })
-export class AccountsModule {}
+export class AccountsModule {
+  /** Both write down what every reader has counted as over all along. */
+  constructor(tasks: PeriodicTasks, entitlements: EntitlementsService, transfers: OwnerTransfersService) {
+    tasks.register({ name: 'entitlements.expire', everyMs: 60_000, run: () => entitlements.expireDue() });
+    tasks.register({ name: 'owner-transfers.expire', everyMs: 600_000, run: () => transfers.expireDue() });
+  }
+}

@@ -7,7 +7,6 @@ export * from './accounts.service.js';
 export * from './billing/billing.events.js';
 export * from './billing/billing.module.js';
 export * from './entitlements/effective-tier.js';
-export * from './entitlements/entitlement-expiry.js';
 export * from './entitlements/entitlement.js';
 export * from './entitlements/entitlements.service.js';
 export * from './entitlements/storage-quota.js';

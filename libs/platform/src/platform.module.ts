@@ -23,8 +23,10 @@ import { DialectFilter } from './http/dialect.filter.js';
 import { NameResolver } from './http/name-resolver.js';
 import { Outbound } from './http/outbound.js';
 import { validationPipe } from './http/validation.js';
+import { untilNone } from './jobs/batches.js';
 import { JobsModule } from './jobs/jobs.module.js';
 import { Llm } from './llm/llm.js';
+import { PeriodicTasks } from './jobs/periodic-tasks.js';
 import { MailModule } from './mail/mail.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { RateBuckets } from './limits/rate-buckets.js';
@@ -32,7 +34,6 @@ import { RateCountsRepository } from './limits/rate-counts.repository.js';
 import { RateLimits } from './limits/rate-limits.js';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
 import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
-import { IdempotencySweeper } from './idempotency/idempotency-sweeper.js';
 import { Idempotency } from './idempotency/idempotency.js';
 import { Sealed } from './secrets/sealed.js';
 import { CallUsage } from './usage/call-usage.js';
@@ -45,6 +46,11 @@ import { TelemetryModule } from './telemetry/telemetry.module.js';
 @Global()
 @Module({})
 export class PlatformModule {
+  constructor(tasks: PeriodicTasks, records: IdempotencyRepository) {
+    const run = (signal: AbortSignal): Promise<number> => untilNone(signal, () => records.sweep());
+    tasks.register({ name: 'idempotency.sweep', everyMs: 600_000, run });
+  }
+
   static forRoot(config: AppConfig): DynamicModule {
     return {
       module: PlatformModule,
@@ -77,7 +83,6 @@ export class PlatformModule {
         CallUsage,
         Idempotency,
         IdempotencyRepository,
-        IdempotencySweeper,
         BodyReader,
         NameResolver,
         Outbound,

@@ -3,7 +3,7 @@ import { Global, Logger, Module, type OnApplicationShutdown, type Provider } fro
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '#accounts';
 import { parseFault } from '#kernel';
-import { AppConfig, RefFiles } from '#platform';
+import { AppConfig, PeriodicTasks, RefFiles } from '#platform';
 import { BranchTurns } from './branch-turns.js';
 import { CommitGroups } from './commit-groups.js';
 import { CommitPublisher } from './commit-publisher.js';
@@ -34,7 +34,7 @@ import { RepoGrowth } from './repo-growth.js';
 import { RepoJournal } from './repo-journal.js';
 import { RepoQuota } from './repo-quota.js';
 import { repoRoot, RepoStorage } from './repo-storage.js';
-import { SWEEPER_QUEUE, SweeperJobs, SweeperSchedule } from './repo-sweeper.jobs.js';
+import { RepoSweeper } from './repo-sweeper.js';
 import { ReposReport } from './repos-report.js';
 import { ReposRepository } from './repos.repository.js';
 import { ReposService } from './repos.service.js';
@@ -68,13 +68,15 @@ const ENGINE: Provider[] = [
   },
 ];
 
+const SWEEP_MS = 6 * 3_600_000;
+
 /** Git: repositories, refs, commits, files, and the two engines below them. Global, because it implements RefFiles. */
 @Global()
 @Module({
   imports: [
     AccountsModule,
     TypeOrmModule.forFeature([RepoEntity]),
-    BullModule.registerQueue({ name: MAINTENANCE_QUEUE }, { name: SWEEPER_QUEUE }),
+    BullModule.registerQueue({ name: MAINTENANCE_QUEUE }),
   ],
   controllers: [V1ReposController, V1CommitsController, V1RefsController, V1FilesController, GitHttpController],
   providers: [
@@ -107,8 +109,7 @@ const ENGINE: Provider[] = [
     ReposRepository,
     ReposService,
     RepoUrls,
-    SweeperJobs,
-    SweeperSchedule,
+    RepoSweeper,
   ],
   exports: [RefFiles, ReposService],
 })
@@ -116,7 +117,11 @@ export class ReposModule implements OnApplicationShutdown {
   constructor(
     private readonly pool: StorePool,
     private readonly runner: GitRunner,
-  ) {}
+    tasks: PeriodicTasks,
+    sweeper: RepoSweeper,
+  ) {
+    tasks.register({ name: 'repos.sweep', everyMs: SWEEP_MS, run: (signal) => sweeper.sweep(signal) });
+  }
 
   /** Last of all: whatever still runs may need the engines. */
   async onApplicationShutdown(): Promise<void> {

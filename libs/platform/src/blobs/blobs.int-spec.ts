@@ -6,10 +6,10 @@ import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { sweepSpools } from '#kernel';
+import { SystemClock, sweepSpools } from '#kernel';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import { Database } from '../database/database.js';
-import { BlobSweeperJobs } from './blob-sweeper.jobs.js';
+import { BlobSweeper } from './blob-sweeper.js';
 import { Blobs } from './blobs.js';
 import { BlobsRepository } from './blobs.repository.js';
 import { LocalBlobStore } from './local-blob-store.js';
@@ -43,7 +43,7 @@ describe('Blobs', () => {
   let db: Database;
   let store: GatedStore;
   let blobs: Blobs;
-  let sweeper: BlobSweeperJobs;
+  let sweeper: BlobSweeper;
 
   beforeAll(async () => {
     Logger.overrideLogger(false);
@@ -56,7 +56,7 @@ describe('Blobs', () => {
     store = new GatedStore(root);
     const repository = new BlobsRepository(db);
     blobs = new Blobs(db, store, repository);
-    sweeper = new BlobSweeperJobs(db, store, repository);
+    sweeper = new BlobSweeper(db, store, repository, new SystemClock());
   });
   afterEach(async () => {
     await db.query('delete from blob_hold');
@@ -106,10 +106,10 @@ describe('Blobs', () => {
     await db.transaction(() => blobs.hold(held.digest, holder));
     await age();
     const fresh = await put(randomBytes(10));
-    expect(await sweeper.process()).toBe(1);
+    expect(await sweeper.sweep()).toBe(1);
     expect(await Promise.all([held, loose, fresh].map(({ digest }) => blobs.stat(digest)))).toEqual([10, null, 10]);
     expect(await known()).toBe(2);
-    expect(await sweeper.process()).toBe(0);
+    expect(await sweeper.sweep()).toBe(0);
   });
 
   it('keeps what two hold until both released it, and a day longer', async () => {
@@ -119,11 +119,11 @@ describe('Blobs', () => {
     await age();
     await blobs.release(holder);
     await age();
-    expect(await sweeper.process()).toBe(0);
+    expect(await sweeper.sweep()).toBe(0);
     await blobs.release(other, digest);
-    expect(await sweeper.process()).toBe(0);
+    expect(await sweeper.sweep()).toBe(0);
     await age();
-    expect(await sweeper.process()).toBe(1);
+    expect(await sweeper.sweep()).toBe(1);
   });
 
   it('keeps the hold when the transaction that would release it rolls back', async () => {
@@ -135,7 +135,7 @@ describe('Blobs', () => {
     });
     await expect(failing).rejects.toThrow('no');
     await age();
-    expect(await sweeper.process()).toBe(0);
+    expect(await sweeper.sweep()).toBe(0);
   });
 
   it('makes a put of what is just being swept wait, and then stores it anew', async () => {
@@ -143,7 +143,7 @@ describe('Blobs', () => {
     const { digest } = await put(content);
     await age();
     const gate = store.close();
-    const sweep = sweeper.process();
+    const sweep = sweeper.sweep();
     await gate.waiting;
     const again = put(content);
     await someoneWaitsForALock();
@@ -157,7 +157,7 @@ describe('Blobs', () => {
     const { digest } = await put(randomBytes(10));
     await age();
     const gate = store.close();
-    const sweep = sweeper.process();
+    const sweep = sweeper.sweep();
     await gate.waiting;
     const hold = blobs.hold(digest, holder).then(
       () => 'held',
@@ -174,9 +174,9 @@ describe('Blobs', () => {
     await age();
     await db.transaction(async () => {
       await blobs.hold(digest, holder);
-      expect(await db.detached(() => sweeper.process())).toBe(0);
+      expect(await db.detached(() => sweeper.sweep())).toBe(0);
     });
-    expect(await sweeper.process()).toBe(0);
+    expect(await sweeper.sweep()).toBe(0);
     expect(await blobs.stat(digest)).toBe(10);
   });
 
@@ -187,7 +187,7 @@ describe('Blobs', () => {
       let swept = 0;
       while (going) {
         await age();
-        swept += await sweeper.process();
+        swept += await sweeper.sweep();
       }
       return swept;
     })();

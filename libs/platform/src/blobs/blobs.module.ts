@@ -1,17 +1,18 @@
 import { join } from 'node:path';
-import { BullModule } from '@nestjs/bullmq';
 import { Global, Module } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
+import { PeriodicTasks } from '../jobs/periodic-tasks.js';
 import { BlobStore } from './blob-store.js';
-import { BlobSweeperJobs, BLOB_SWEEP_QUEUE, BlobSweepSchedule } from './blob-sweeper.jobs.js';
+import { BlobSweeper } from './blob-sweeper.js';
 import { Blobs } from './blobs.js';
 import { BlobsRepository } from './blobs.repository.js';
 import { LocalBlobStore } from './local-blob-store.js';
 
+const SWEEP_MS = 6 * 3_600_000;
+
 /** Blobs for every lib, in a bucket or in DATA_DIR. */
 @Global()
 @Module({
-  imports: [BullModule.registerQueue({ name: BLOB_SWEEP_QUEUE })],
   providers: [
     {
       provide: BlobStore,
@@ -20,12 +21,15 @@ import { LocalBlobStore } from './local-blob-store.js';
     },
     BlobsRepository,
     Blobs,
-    BlobSweepSchedule,
-    BlobSweeperJobs,
+    BlobSweeper,
   ],
   exports: [Blobs],
 })
-export class BlobsModule {}
+export class BlobsModule {
+  constructor(tasks: PeriodicTasks, sweeper: BlobSweeper) {
+    tasks.register({ name: 'blobs.sweep', everyMs: SWEEP_MS, run: (signal) => sweeper.sweep(signal) });
+  }
+}
 
 async function blobStoreOf(config: AppConfig): Promise<BlobStore> {
   const folder = join(config.DATA_DIR, 'blobs');

@@ -2,6 +2,8 @@ import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { createPostgresBackend, setDefaultBackendFactory } from 'bullmq';
 import { AppConfig } from '../config/app-config.js';
+import { PeriodicJobs } from './periodic.jobs.js';
+import { PERIODIC_QUEUE, PeriodicTasks } from './periodic-tasks.js';
 
 /** PostgreSQL schema that holds the queues when no Redis is configured; migrated by `roundhouse migrate`. */
 export const JOBS_SCHEMA = 'jobs';
@@ -15,8 +17,10 @@ export class JobsModule {
       module: JobsModule,
       imports: [
         BullModule.forRootAsync({ inject: [AppConfig], useFactory: (config: AppConfig) => queueOptions(config) }),
+        BullModule.registerQueue({ name: PERIODIC_QUEUE }),
       ],
-      exports: [BullModule],
+      providers: [PeriodicTasks, PeriodicJobs],
+      exports: [BullModule, PeriodicTasks],
     };
   }
 }

@@ -7,7 +7,6 @@ import { MailRefused, MailTransport } from './mail-transport.js';
 import { renderMail } from './templates/templates.js';
 
 const POLL_MS = 1_000;
-const SWEEP_MS = 3_600_000;
 const AT_ONCE = 5;
 /** One try, in all. Shorter than the lease it runs under. */
 const TRY_MS = 120_000;
@@ -26,7 +25,7 @@ const MAX_REASON = 500;
 export class MailSender implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(MailSender.name);
   private readonly stopping = new AbortController();
-  private readonly timers: NodeJS.Timeout[] = [];
+  private timer: NodeJS.Timeout | undefined;
   /** A delivery belongs to no request and joins no transaction. */
   private readonly outside = AsyncLocalStorage.snapshot();
   private running: Promise<void> | undefined;
@@ -41,12 +40,12 @@ export class MailSender implements OnApplicationBootstrap, BeforeApplicationShut
   onApplicationBootstrap(): void {
     if (this.config.APP_MODE === 'api') return;
     this.log.log({ msg: 'mail is delivered', how: describeMail(this.config) });
-    this.timers.push(setInterval(() => this.wake(), POLL_MS).unref());
-    this.timers.push(setInterval(() => void this.sweep(), SWEEP_MS).unref());
+    this.timer = setInterval(() => this.wake(), POLL_MS).unref();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    for (const timer of this.timers.splice(0)) clearInterval(timer);
+    clearInterval(this.timer);
+    this.timer = undefined;
     const impatience = setTimeout(() => this.stopping.abort(), SHUTDOWN_MS);
     await this.running;
     clearTimeout(impatience);
@@ -54,13 +53,13 @@ export class MailSender implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** Looks for due mail at once instead of at the next poll. */
   wake(): void {
-    if (this.timers.length === 0) return;
+    if (!this.timer) return;
     this.isWoken = true;
     this.running ??= this.outside(() => this.work()).finally(() => (this.running = undefined));
   }
 
   private async work(): Promise<void> {
-    while (this.isWoken && this.timers.length > 0) {
+    while (this.isWoken && this.timer) {
       this.isWoken = false;
       try {
         const mails = await this.outbox.claim(AT_ONCE);
@@ -105,13 +104,5 @@ export class MailSender implements OnApplicationBootstrap, BeforeApplicationShut
     }
     this.log.warn({ msg: 'mail could not be sent; it is tried again', ...facts, seconds: wait });
     return this.outbox.tryLater(mail, this.stopping.signal.aborted ? 0 : wait, reason);
-  }
-
-  private async sweep(): Promise<void> {
-    try {
-      for (let removed = -1; removed !== 0 && this.timers.length > 0;) removed = await this.outbox.sweep();
-    } catch (error) {
-      this.log.warn({ msg: 'old mail could not be swept', err: error });
-    }
   }
 }

@@ -7,6 +7,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly requests: Histogram<'method' | 'dialect' | 'status'>;
   readonly gitOperations: Counter<'operation' | 'outcome'>;
+  readonly periodicRounds: Counter<'task' | 'outcome'>;
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -21,6 +22,12 @@ export class Metrics {
       name: 'roundhouse_git_operations_total',
       help: 'Git operations by kind and outcome',
       labelNames: ['operation', 'outcome'],
+      registers: [this.registry],
+    });
+    this.periodicRounds = new Counter({
+      name: 'roundhouse_periodic_rounds_total',
+      help: 'Rounds of periodic tasks by outcome: done, failed, or skipped because the one before was not over',
+      labelNames: ['task', 'outcome'],
       registers: [this.registry],
     });
   }

@@ -1,0 +1,58 @@
+import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
+import { type BeforeApplicationShutdown, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Job, Queue } from 'bullmq';
+import { AppConfig } from '../config/app-config.js';
+import { Metrics } from '../telemetry/metrics.js';
+import { PERIODIC_QUEUE, PeriodicTasks } from './periodic-tasks.js';
+
+/** So that a sweep of an hour does not hold up what is done every minute. */
+const CONCURRENCY = 3;
+
+/** Runs the rounds of periodic tasks in processes that run jobs: at most one round of a task at a time. */
+@Processor(PERIODIC_QUEUE, { concurrency: CONCURRENCY, autorun: false })
+export class PeriodicJobs extends WorkerHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger(PeriodicJobs.name);
+  private readonly stopping = new AbortController();
+
+  constructor(
+    @InjectQueue(PERIODIC_QUEUE) private readonly queue: Queue,
+    private readonly tasks: PeriodicTasks,
+    private readonly metrics: Metrics,
+    private readonly config: AppConfig,
+  ) {
+    super();
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.config.APP_MODE === 'api') return;
+    this.worker.run().catch((error: unknown) => this.log.error({ msg: 'the job worker stopped', err: error }));
+  }
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort();
+  }
+
+  async process(job: Job): Promise<void> {
+    const task = this.tasks.get(job.name);
+    if (!task) throw new Error(`This version knows no periodic task called ${job.name}`);
+    if (await this.isRunningElsewhere(job)) return this.count(task.name, 'skipped');
+    try {
+      await task.run(this.stopping.signal);
+    } catch (error) {
+      this.count(task.name, 'failed');
+      this.log.error({ msg: 'periodic task failed', task: task.name, err: error });
+      throw error;
+    }
+    this.count(task.name, 'done');
+  }
+
+  /** A round that lasts longer than its interval is not overtaken. Jobs of dead processes do not stay active. */
+  private async isRunningElsewhere(job: Job): Promise<boolean> {
+    const active = await this.queue.getActive();
+    return active.some(({ name, id }) => name === job.name && id !== job.id);
+  }
+
+  private count(task: string, outcome: 'done' | 'failed' | 'skipped'): void {
+    this.metrics.periodicRounds.inc({ task, outcome });
+  }
+}
