@@ -19,7 +19,7 @@ parentPort.on('message', (message) => {
     if (text.startsWith('go')) { going = true; for (const bytes of waiting) take(id, bytes); }
     if (going) take(id, message.chunk.byteLength); else waiting.push(message.chunk.byteLength);
   }
-  if (message.ended) parentPort.postMessage({ id, reading: { received: sum } });
+  if (message.ended) parentPort.postMessage({ id, result: { received: sum } });
   if (message.aborted) parentPort.postMessage({ id, error: { code: 'bad_request', message: 'cut' } });
 });
 `;
@@ -40,7 +40,7 @@ describe('the thread that reads archives', () => {
     await spools.remove();
   });
 
-  const read = (source: Readable) => thread.read(source, { limits: FREE, spoolFolder: spools.path });
+  const read = (source: Readable) => thread.run('read', source, { limits: FREE, spoolFolder: spools.path });
 
   it('takes no more from the source than it may have underway', async () => {
     let produced = 0;

@@ -2,16 +2,16 @@ import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { DomainError, fromWireError } from '#kernel';
 import { bufferPassed } from './passing-buffers.js';
+import type { ArchiveJob, JobResult, JobTask } from './archive-jobs.js';
 import type { FromArchiveWorker, ToArchiveWorker } from './archive-protocol.js';
-import type { ArchiveReading, ArchiveTask } from './read-archive.js';
 
 /** Bytes on their way to the worker; the source waits beyond. */
 const WINDOW_BYTES = 512 * 1024;
 /** Lines of 8 MB of many uploads at once fit; what leaks ends the thread rather than the server. */
 const RESOURCES = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 };
 
-/** One upload: what it sends, and how it ends. */
-class Upload {
+/** One archive on its way: what is sent of it, and how it ends. */
+class Passage {
   private underway = 0;
   private isOver = false;
 
@@ -63,12 +63,12 @@ class Upload {
 }
 
 interface Pending {
-  readonly upload: Upload;
-  readonly resolve: (reading: ArchiveReading) => void;
+  readonly passage: Passage;
+  readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** One worker thread and the uploads it reads. Started by its first upload, and again by the first after it died. */
+/** One worker thread and the archives it reads. Started by the first, and again by the first after it died. */
 export class ArchiveThread {
   private worker: Worker | undefined;
   private readonly pending = new Map<number, Pending>();
@@ -84,31 +84,35 @@ export class ArchiveThread {
     return this.pending.size;
   }
 
-  read(source: Readable, task: ArchiveTask): Promise<ArchiveReading> {
-    return new Promise((resolve, reject) => {
-      const worker = (this.worker ??= this.start());
-      const id = this.nextId++;
-      const post = (message: ToArchiveWorker, transfer: ArrayBuffer[] = []): void =>
-        worker.postMessage(message, transfer);
-      const upload = new Upload(
-        source,
-        (chunk) => post({ id, chunk }, [chunk.buffer]),
-        (kind) => post(kind === 'ended' ? { id, ended: true } : { id, aborted: true }),
-      );
-      this.pending.set(id, { upload, resolve, reject });
-      // Only uploads keep the process alive.
-      worker.ref();
-      post({ id, task });
-      upload.start();
-    });
+  async run<Job extends ArchiveJob>(job: Job, source: Readable, task: JobTask<Job>): Promise<JobResult<Job>> {
+    return (await this.begin(job, source, task)) as JobResult<Job>;
   }
 
-  /** Resolves when every upload begun so far is over and the thread is gone. */
+  /** Resolves when every archive begun so far is over and the thread is gone. */
   async close(): Promise<void> {
     if (this.pending.size > 0) await new Promise<void>((resolve) => (this.idle = resolve));
     const { worker } = this;
     this.worker = undefined;
     await worker?.terminate();
+  }
+
+  private begin(job: ArchiveJob, source: Readable, task: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const worker = (this.worker ??= this.start());
+      const id = this.nextId++;
+      const post = (message: ToArchiveWorker, transfer: ArrayBuffer[] = []): void =>
+        worker.postMessage(message, transfer);
+      const passage = new Passage(
+        source,
+        (chunk) => post({ id, chunk }, [chunk.buffer]),
+        (kind) => post(kind === 'ended' ? { id, ended: true } : { id, aborted: true }),
+      );
+      this.pending.set(id, { passage, resolve, reject });
+      // Only archives keep the process alive.
+      worker.ref();
+      post({ id, job, task });
+      passage.start();
+    });
   }
 
   private start(): Worker {
@@ -122,10 +126,10 @@ export class ArchiveThread {
   private hear(message: FromArchiveWorker): void {
     const pending = this.pending.get(message.id);
     if (pending === undefined) return;
-    if ('taken' in message) return pending.upload.credit(message.taken);
-    pending.upload.stop();
+    if ('taken' in message) return pending.passage.credit(message.taken);
+    pending.passage.stop();
     this.pending.delete(message.id);
-    if ('reading' in message) pending.resolve(message.reading);
+    if ('result' in message) pending.resolve(message.result);
     else if ('error' in message) pending.reject(fromWireError(message.error));
     else {
       this.onCrash(message.crash);
@@ -134,13 +138,13 @@ export class ArchiveThread {
     this.rest();
   }
 
-  /** The thread is gone: its uploads fail, what they spooled is swept later, and the next upload starts another. */
+  /** The thread is gone: its archives fail, what they spooled is swept later, and the next one starts another. */
   private lost(worker: Worker, reason: string): void {
     if (this.worker !== worker) return;
     this.worker = undefined;
     this.onCrash(reason);
-    for (const { upload, reject } of this.pending.values()) {
-      upload.stop();
+    for (const { passage, reject } of this.pending.values()) {
+      passage.stop();
       reject(new DomainError('unavailable', 'Archive reading is restarting, try again'));
     }
     this.pending.clear();

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { DomainError, toWireError } from '#kernel';
+import { ARCHIVE_JOBS, type ArchiveJob } from './archive-jobs.js';
 import type { FromArchiveWorker, ToArchiveWorker } from './archive-protocol.js';
-import { type ArchiveTask, readArchive } from './read-archive.js';
 
 /** The chunks of one upload as they come from the main thread. */
 class Inbox {
@@ -37,11 +37,11 @@ class Inbox {
 const inboxes = new Map<number, Inbox>();
 const post = (message: FromArchiveWorker): void => parentPort?.postMessage(message);
 
-async function run(id: number, task: ArchiveTask): Promise<void> {
+async function run(id: number, job: ArchiveJob, task: unknown): Promise<void> {
   const inbox = new Inbox((bytes) => post({ id, taken: bytes }));
   inboxes.set(id, inbox);
   try {
-    post({ id, reading: await readArchive(inbox.read(), task) });
+    post({ id, result: await ARCHIVE_JOBS[job](inbox.read(), task as never) });
   } catch (error) {
     if (error instanceof DomainError) post({ id, error: toWireError(error) });
     else post({ id, crash: (error instanceof Error ? error.stack : undefined) ?? String(error) });
@@ -51,7 +51,7 @@ async function run(id: number, task: ArchiveTask): Promise<void> {
 }
 
 parentPort?.on('message', (message: ToArchiveWorker) => {
-  if ('task' in message) void run(message.id, message.task);
+  if ('job' in message) void run(message.id, message.job, message.task);
   else if ('chunk' in message) inboxes.get(message.id)?.push(message.chunk);
   else inboxes.get(message.id)?.end('ended' in message ? 'ended' : 'aborted');
 });

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { compiledEntry, DomainError } from '#kernel';
+import { compiledEntry, DomainError, type SpooledBlob } from '#kernel';
 import { Blobs } from '#platform';
 import type { ArchiveLimits } from './archive-limits.js';
 import { ArchiveThread } from './archive-thread.js';
@@ -34,10 +34,21 @@ export class Archives implements OnApplicationShutdown {
    * not read. What comes back is spooled: `keep` or `drop` it. Errors: `bad_request`, `payload_too_large`, `unavailable`.
    */
   async receive(source: Readable, limits: ArchiveLimits): Promise<ArchiveReading> {
-    if (this.isClosing) throw new DomainError('unavailable', 'The server is shutting down');
-    // The first idle one, so that a second thread starts only when it is needed.
-    const thread = this.threads.reduce((best, other) => (other.load < best.load ? other : best));
-    return thread.read(source, { limits, spoolFolder: this.blobs.spoolFolder });
+    return this.thread().run('read', source, { limits, spoolFolder: this.blobs.spoolFolder });
+  }
+
+  /**
+   * A stored archive written anew without its secrets, spooled: `Blobs.keep` it. Null when there is nothing to hide in
+   * it. Errors: `not_found`, `unavailable`.
+   */
+  async redact(digest: string): Promise<SpooledBlob | null> {
+    const thread = this.thread();
+    const source = await this.blobs.open(digest);
+    try {
+      return await thread.run('redact', source, { spoolFolder: this.blobs.spoolFolder });
+    } finally {
+      source.destroy();
+    }
   }
 
   /** Stores archive and message log; durable when it resolves. The transaction that refers to them holds their digests. */
@@ -58,6 +69,12 @@ export class Archives implements OnApplicationShutdown {
       if (digest === null) throw new Error('a log with blocks has a digest');
       return this.blobs.open(digest, range);
     });
+  }
+
+  /** The first idle one, so that a second thread starts only when it is needed. */
+  private thread(): ArchiveThread {
+    if (this.isClosing) throw new DomainError('unavailable', 'The server is shutting down');
+    return this.threads.reduce((best, other) => (other.load < best.load ? other : best));
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -12,6 +12,7 @@ export interface Member {
   /** Relative, `/` between its parts, no `.` or `..`. */
   readonly path: string;
   readonly bytes: number;
+  readonly modifiedAt: Date;
   readonly content: AsyncIterable<Uint8Array>;
 }
 
@@ -110,7 +111,7 @@ function checked(header: Header, seen: SeenPaths, limits: ArchiveLimits): Omit<M
   }
   if (path === '' || isSparse(header)) throw refusedArchive(`Invalid tar member: ${shown}`);
   assertMemberSize(shown, bytes, limits);
-  return { path, bytes };
+  return { path, bytes, modifiedAt: header.mtime };
 }
 
 /** Sparse files say one size and hold another. */
