@@ -45,6 +45,7 @@ import { OrgSettingsService } from './organisations/org-settings.service.js';
 import { OwnerTransfersRepository } from './organisations/owner-transfers.repository.js';
 import { OwnerTransfersService } from './organisations/owner-transfers.service.js';
 import { ProfileService } from './profile.service.js';
+import { TeamMemberships } from './teams/team-memberships.js';
 import { TeamsRepository } from './teams/teams.repository.js';
 import { TeamsService } from './teams/teams.service.js';
 import { PlanGate } from './plan-gate.js';
@@ -93,6 +94,7 @@ import { VerifiedEmail } from './verified-email.js';
     OwnerTransfersRepository,
     OwnerTransfersService,
     ProfileService,
+    TeamMemberships,
     TeamsRepository,
     TeamsService,
     PlanGate,
@@ -116,6 +118,7 @@ import { VerifiedEmail } from './verified-email.js';
     PlanGate,
     Seats,
     StorageQuota,
+    TeamMemberships,
     UsersService,
     VerifiedEmail,
   ],

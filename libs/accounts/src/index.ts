@@ -26,3 +26,4 @@ export * from './organisations/sso-required.js';
 export * from './organisations/organisation.js';
 export * from './organisations/organisations.events.js';
 export * from './organisations/organisations.service.js';
+export { TeamMemberships } from './teams/team-memberships.js';

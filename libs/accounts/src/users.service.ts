@@ -56,6 +56,10 @@ export class UsersService {
     return user;
   }
 
+  find(userId: string): Promise<User | null> {
+    return this.accounts.findUser(userId);
+  }
+
   /** The address in lowercase, as users are kept. */
   findByEmail(email: string): Promise<User | null> {
     return this.accounts.findUserByEmail(email);

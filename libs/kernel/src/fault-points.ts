@@ -23,6 +23,7 @@ export const FAULT_POINTS = [
   'maintenance.after-repack',
   'blob.row-written',
   'blob.renamed',
+  'handoff.claimed',
 ] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];

@@ -5,7 +5,9 @@ import { Archives } from './archive/archives.js';
 import { AutosyncRepository } from './autosync/autosync.repository.js';
 import { AutosyncService } from './autosync/autosync.service.js';
 import { CapturedAutosyncController } from './http/captured-autosync.controller.js';
+import { HANDOFF_PROVIDERS } from './handoffs/handoffs.providers.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
+import { CapturedHandoffsController } from './http/captured-handoffs.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
 import { ConversationPasses } from './passes/conversation-passes.js';
@@ -28,12 +30,14 @@ import { VersionsRepository } from './sync/versions.repository.js';
   imports: [AccountsModule],
   controllers: [
     CapturedAutosyncController,
+    CapturedHandoffsController,
     CapturedSessionsController,
     CapturedSyncController,
     CapturedContentController,
     CapturedUploadController,
   ],
   providers: [
+    ...HANDOFF_PROVIDERS,
     ArchiveIntake,
     Archives,
     AutosyncRepository,

@@ -91,6 +91,14 @@ export class SessionsRepository {
     return this.find(owner, name);
   }
 
+  /** Keeps a live session as it is to the transaction's end, its versions included; false when it is none. */
+  async holdLive(uid: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from captured_session where uid = $1 and deleted_at is null for share', [
+      uid,
+    ]);
+    return rows.length > 0;
+  }
+
   /** A session of the account that its owner shows to the whole organisation. */
   async findShown(accountId: string, id: string): Promise<CapturedSession | null> {
     const [row] = await this.db.query<CapturedSession>(

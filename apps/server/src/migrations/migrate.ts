@@ -11,6 +11,7 @@ import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 import { CreateSso1700000006000 } from './1700000006000-create-sso.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
+import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
@@ -24,6 +25,7 @@ export const MIGRATIONS = [
   CreateSso1700000006000,
   CreateBlobs1700000010000,
   CreateCapturedSessions1700000011000,
+  CreateHandoffs1700000016000,
   CreateAutosyncAndDlp1700000017000,
 ];
 

@@ -25,8 +25,6 @@ export type Scope = keyof typeof SCOPES;
 
 /** Words keys may already carry although no route demands them yet; a scope leaves this list with its first route. */
 export const SCOPES_WITHOUT_ROUTES: readonly Scope[] = [
-  'handoffs:read',
-  'handoffs:write',
   'tickets:read',
   'tickets:write',
   'personas:read',

@@ -7,8 +7,8 @@ import { MailSender } from './mail-sender.js';
 import { MailTransport } from './mail-transport.js';
 import type { MailFacts, MailTemplate } from './templates/templates.js';
 
-const MAX_ADDRESS = 254;
-const ONE_ADDRESS = /^[^\p{Cc}\s<>,;:()[\]\\"@]+@[^\p{Cc}\s<>,;:()[\]\\"@]+$/u;
+export const MAX_ADDRESS = 254;
+export const ONE_ADDRESS = /^[^\p{Cc}\s<>,;:()[\]\\"@]+@[^\p{Cc}\s<>,;:()[\]\\"@]+$/u;
 
 /** The way to send mail. Nothing waits for a mail server, and nothing is sent for what was rolled back. */
 @Injectable()
@@ -60,6 +60,16 @@ export class Mail {
   /** A mail that was overtaken is sent no more; one that is under way may still arrive. */
   async withdraw(id: string): Promise<void> {
     await this.outbox.remove(id);
+  }
+
+  /** Whether an address got, or somebody's behalf caused, as many mails of this kind within the hour as are bearable. */
+  async isFlooding(
+    template: MailTemplate,
+    { to, origin }: { readonly to: string; readonly origin: string },
+    perHour: { readonly to: number; readonly origin: number },
+  ): Promise<boolean> {
+    if ((await this.outbox.recentTo(to, template)).count >= perHour.to) return true;
+    return (await this.outbox.recentFrom(origin, template)).count >= perHour.origin;
   }
 
   /** Refuses another mail of this kind to one address within the hour. Errors: `rate_limited` with Retry-After. */

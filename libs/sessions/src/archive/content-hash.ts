@@ -7,7 +7,8 @@ const MAX_MANIFEST_BYTES = 1_048_576;
 
 /**
  * A hash over what an archive contains: paths and contents in the order of the paths, without times, modes, owners and
- * the client's own `sync` notes in the manifest, all of which change with every push of an unchanged session.
+ * the client's own `sync` notes in the manifest, all of which change with every push of an unchanged session; and without
+ * the id there, which says nothing beside the one it is pushed to and is another in a claimed session's archive.
  */
 export class ContentHash {
   private readonly members: string[] = [];
@@ -45,11 +46,11 @@ class MemberHash {
   }
 }
 
-/** The manifest without `sync` and without the accidents of its writing; as it came when it is no JSON object. */
+/** The manifest without `sync`, without its id and without the accidents of its writing; as it came when it is no JSON object. */
 function manifestContent(bytes: Buffer): Uint8Array | string {
   const manifest = parseObject(bytes.toString('utf8'));
   if (manifest === undefined) return bytes;
-  const { sync: _sync, ...content } = manifest;
+  const { sync: _sync, session_id: _id, ...content } = manifest;
   return JSON.stringify(inOrder(content));
 }
 

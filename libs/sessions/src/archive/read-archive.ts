@@ -1,7 +1,6 @@
 import { BlobSpool, type SpooledBlob } from '#kernel';
 import { isJsonObject, type JsonObject, parseObject } from '../conversation/json.js';
-import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
-import { redactText } from '../conversation/secrets/redact.js';
+import { redactTitle } from '../conversation/secrets/redact-title.js';
 import { type ArchiveLimits, archiveTooLarge } from './archive-limits.js';
 import { ContentHash } from './content-hash.js';
 import { type Conversation, ConversationIntake } from './conversation-intake.js';
@@ -33,10 +32,6 @@ export interface ArchiveTask {
   readonly limits: ArchiveLimits;
   readonly spoolFolder: string;
 }
-
-/** Titles are shown in lists, mails and on shared pages. */
-const redactTitle = (text: string): string =>
-  redactText(text, FOR_STRANGERS).text.replace(/\[REDACTED:\w+\]/g, '[redacted]');
 
 type DocumentRole = Exclude<MemberRole, 'messages'>;
 

@@ -11,10 +11,11 @@ import {
 import type { Request, Response } from 'express';
 import { RequiresFeature } from '#accounts';
 import { ApiFailures, Blobs, Caller, type Principal, RequireScopes, StreamBody, UserOnly } from '#platform';
+import { renamedArchive } from '../archive/renamed-archive.js';
 import { SessionsService } from '../sessions.service.js';
 import { PushService } from '../sync/push.service.js';
 import { SessionVersionsService } from '../sync/session-versions.service.js';
-import { etagOf } from '../sync/version.js';
+import { etagOf, type SessionVersion } from '../sync/version.js';
 import { deliveryOf, FILE_FORM } from './delivery.js';
 import { sendStream } from './send-stream.js';
 import { CapturedPushed, CapturedVersionList, CapturedVersionListQuery } from './captured-sync.dto.js';
@@ -109,10 +110,14 @@ export class CapturedSyncController {
     return CapturedVersionList.from(await this.versions.list(session, before, limit), session);
   }
 
-  private async send(response: Response, version: { archiveDigest: string; archiveBytes: number; etag: string }) {
-    const archive = await this.blobs.open(version.archiveDigest);
-    response.setHeader('Content-Type', ARCHIVE).setHeader('ETag', `"${version.etag}"`);
-    response.setHeader('Content-Length', version.archiveBytes);
-    await sendStream(archive, response);
+  private async send(response: Response, version: SessionVersion): Promise<void> {
+    const { archiveDigest, archiveBytes, etag, manifestSessionId, createdAt } = version;
+    const archive = await this.blobs.open(archiveDigest);
+    response.setHeader('Content-Type', ARCHIVE).setHeader('ETag', `"${etag}"`);
+    if (manifestSessionId === null) response.setHeader('Content-Length', archiveBytes);
+    await sendStream(
+      manifestSessionId === null ? archive : renamedArchive(archive, manifestSessionId, createdAt),
+      response,
+    );
   }
 }

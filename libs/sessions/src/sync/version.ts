@@ -11,6 +11,8 @@ export interface SessionVersion {
   readonly contentHash: string;
   readonly archiveDigest: string;
   readonly archiveBytes: number;
+  /** What the manifest is to name when the archive is sent; null to send it as it is stored. */
+  readonly manifestSessionId: string | null;
   readonly messagesDigest: string | null;
   readonly messagesIndex: MessageIndex;
   readonly badLineCount: number;

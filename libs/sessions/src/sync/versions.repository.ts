@@ -5,10 +5,12 @@ import type { CapturedSession } from '../captured-session.js';
 import { aliasRaceOr, FREE_ALIAS } from '../sessions.repository.js';
 import type { SessionVersion } from './version.js';
 
-export type NewVersion = Omit<SessionVersion, 'id' | 'isBranch'> & { readonly pushedByKey: string };
+export type NewVersion = Omit<SessionVersion, 'id' | 'isBranch' | 'manifestSessionId'> & {
+  readonly pushedByKey: string;
+};
 
 const COLUMNS = `v.id::text, v.session_uid as "sessionUid", v.etag, v.content_hash as "contentHash",
-  v.archive_digest as "archiveDigest", v.archive_bytes::float8 as "archiveBytes",
+  v.archive_digest as "archiveDigest", v.archive_bytes::float8 as "archiveBytes", v.manifest_session_id as "manifestSessionId",
   v.messages_digest as "messagesDigest", v.messages_index as "messagesIndex", v.bad_line_count as "badLineCount",
   v.problems, v.workspace, v.tools, v.is_branch as "isBranch", v.client_device as "clientDevice",
   v.created_at as "createdAt"`;
@@ -42,8 +44,13 @@ const FACTS = [
 ];
 /** `$from, $from+1, …`, one for each fact. */
 const places = (from: number): string[] => FACTS.map((_, index) => `$${from + index}`);
-/** What an owner has set outlives pushes. */
-const KEPT: Readonly<Record<string, string>> = { title: 'title_is_set', tags: 'tags_are_set' };
+/** What an owner has set, and where a claimed session comes from, outlives pushes. */
+const KEPT: Readonly<Record<string, string>> = {
+  title: 'title_is_set',
+  tags: 'tags_are_set',
+  original_session_id: 'lineage_is_set',
+  parent_session_id: 'lineage_is_set',
+};
 const ASSIGNMENTS = places(4).map((place, index) => {
   const column = FACTS[index]!;
   const flag = KEPT[column];

@@ -1,5 +1,12 @@
 import type { MailContent } from './content.js';
 import { handoff, type HandoffFacts } from './handoff.js';
+import {
+  handoffClaimed,
+  handoffCommented,
+  handoffDeclined,
+  handoffRevoked,
+  type HandoffNewsFacts,
+} from './handoff-news.js';
 import { invite, type InviteFacts } from './invite.js';
 import { verification, type VerificationFacts } from './verification.js';
 
@@ -8,6 +15,10 @@ export interface MailFacts {
   verification: VerificationFacts;
   invite: InviteFacts;
   handoff: HandoffFacts;
+  handoff_claimed: HandoffNewsFacts;
+  handoff_revoked: HandoffNewsFacts;
+  handoff_declined: HandoffNewsFacts;
+  handoff_commented: HandoffNewsFacts;
 }
 
 export type MailTemplate = keyof MailFacts;
@@ -16,6 +27,10 @@ const TEMPLATES: { readonly [Name in MailTemplate]: (facts: MailFacts[Name], pub
   verification,
   invite,
   handoff,
+  handoff_claimed: handoffClaimed,
+  handoff_revoked: handoffRevoked,
+  handoff_declined: handoffDeclined,
+  handoff_commented: handoffCommented,
 };
 
 export function renderMail<Name extends MailTemplate>(

@@ -1,0 +1,31 @@
+import type { Provider } from '@nestjs/common';
+import { HandoffClaimsService } from './handoff-claims.service.js';
+import { HandoffCreationService } from './handoff-creation.service.js';
+import { HandoffExpiry } from './handoff-expiry.js';
+import { HandoffJournal } from './handoff-journal.js';
+import { HandoffMails } from './handoff-mails.js';
+import { HandoffParties } from './handoff-parties.js';
+import { HandoffTerms } from './handoff-terms.js';
+import { HandoffThreadRepository } from './handoff-thread.repository.js';
+import { HandoffThreadService } from './handoff-thread.service.js';
+import { HandoffsRepository } from './handoffs.repository.js';
+import { HandoffsService } from './handoffs.service.js';
+import { NoProjects, ProvenanceLookup } from './provenance-lookup.js';
+import { SessionCopies } from './session-copies.js';
+
+/** What the module of captured sessions has for handoffs. */
+export const HANDOFF_PROVIDERS: Provider[] = [
+  HandoffClaimsService,
+  HandoffCreationService,
+  HandoffExpiry,
+  HandoffJournal,
+  HandoffMails,
+  HandoffParties,
+  HandoffTerms,
+  HandoffThreadRepository,
+  HandoffThreadService,
+  HandoffsRepository,
+  HandoffsService,
+  SessionCopies,
+  { provide: ProvenanceLookup, useClass: NoProjects },
+];
