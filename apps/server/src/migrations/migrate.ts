@@ -13,6 +13,7 @@ import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
+import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -27,6 +28,7 @@ export const MIGRATIONS = [
   CreateCapturedSessions1700000011000,
   CreateHandoffs1700000016000,
   CreateAutosyncAndDlp1700000017000,
+  CreateSandboxes1700000020000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */
