@@ -3,7 +3,6 @@ import { AccountsModule, BillingModule } from '#accounts';
 import { AuthModule } from '#auth';
 import { type AppConfig, PlatformModule } from '#platform';
 import { ReposModule } from '#repos';
-import { SandboxesModule } from '#sandboxes';
 import { SessionsModule } from '#sessions';
 import { DocsController, OpenApiDocument } from './openapi/docs.controller.js';
 
@@ -13,15 +12,7 @@ export class AppModule {
   static forRoot(config: AppConfig): DynamicModule {
     return {
       module: AppModule,
-      imports: [
-        PlatformModule.forRoot(config),
-        AccountsModule,
-        BillingModule,
-        AuthModule,
-        ReposModule,
-        SandboxesModule,
-        SessionsModule,
-      ],
+      imports: [PlatformModule.forRoot(config), AccountsModule, BillingModule, AuthModule, ReposModule, SessionsModule],
       controllers: [DocsController],
       providers: [OpenApiDocument],
     };

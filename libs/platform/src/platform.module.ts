@@ -12,7 +12,10 @@ import type { AppConfig } from './config/app-config.js';
 import { BlobsModule } from './blobs/blobs.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
-import { EventsModule } from './events/events.module.js';
+import { EventConsumerGauges } from './events/event-consumer-gauges.js';
+import { EventConsumers } from './events/event-consumers.js';
+import { EventConsumersRepository } from './events/event-consumers.repository.js';
+import { Events } from './events/events.js';
 import { HealthModule } from './health/health.module.js';
 import { BodyReader } from './http/body-reader.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
@@ -56,7 +59,6 @@ export class PlatformModule {
         DatabaseModule.forRoot(),
         TelemetryModule.forRoot(),
         JobsModule.forRoot(),
-        EventsModule,
         HealthModule,
         BlobsModule,
         AccessModule,
@@ -66,6 +68,10 @@ export class PlatformModule {
       controllers: [ApiAdminAuditController, V1UsageController],
       providers: [
         { provide: Clock, useClass: SystemClock },
+        Events,
+        EventConsumerGauges,
+        EventConsumers,
+        EventConsumersRepository,
         Audit,
         AuditLogRepository,
         AuditSealer,
@@ -91,6 +97,8 @@ export class PlatformModule {
       ],
       exports: [
         Clock,
+        Events,
+        EventConsumers,
         Audit,
         RateLimits,
         BodyReader,

@@ -16,6 +16,7 @@ import { SessionCountsRepository } from './session-counts.repository.js';
 import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
+import { SessionSettingsModule } from './settings/session-settings.module.js';
 import { ArchiveIntake } from './sync/archive-intake.service.js';
 import { PushPlan } from './sync/push-plan.js';
 import { PushService } from './sync/push.service.js';
@@ -27,7 +28,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
 /** Captured sessions. Global, because administration asks for their counts through the platform's SessionCounts. */
 @Global()
 @Module({
-  imports: [AccountsModule],
+  imports: [AccountsModule, SessionSettingsModule],
   controllers: [
     CapturedAutosyncController,
     CapturedHandoffsController,

@@ -39,6 +39,8 @@ export class LlmPeer {
   readonly calls: ChatRequest[] = [];
   /** `METHOD path` of everything that came, refused or not. */
   readonly requests: string[] = [];
+  /** The key of each of them; null when it came with none. */
+  readonly keys: (string | null)[] = [];
   reply: LlmReply | ((request: ChatRequest) => LlmReply) = 'Yes.';
   private readonly queue: (typeof this.reply)[] = [];
   private gate: Promise<void> = Promise.resolve();
@@ -83,6 +85,7 @@ export class LlmPeer {
     const body = Buffer.concat((await request.toArray()) as Buffer[]).toString();
     const route = `${request.method} ${(request.url ?? '').split('?')[0]}`;
     this.requests.push(route);
+    this.keys.push(request.headers.authorization?.replace(/^Bearer /, '') ?? null);
     try {
       this.authenticate(request.headers.authorization);
       if (route === 'GET /v1/models') return send(response, 200, { object: 'list', data: this.models.map(model) });

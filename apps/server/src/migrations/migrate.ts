@@ -11,9 +11,9 @@ import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 import { CreateSso1700000006000 } from './1700000006000-create-sso.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
+import { CreateSessionSettings1700000014000 } from './1700000014000-create-session-settings.js';
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
-import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -26,9 +26,9 @@ export const MIGRATIONS = [
   CreateSso1700000006000,
   CreateBlobs1700000010000,
   CreateCapturedSessions1700000011000,
+  CreateSessionSettings1700000014000,
   CreateHandoffs1700000016000,
   CreateAutosyncAndDlp1700000017000,
-  CreateSandboxes1700000020000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

@@ -52,9 +52,6 @@ export class AppConfig {
   @IsOptional() @IsIn(['open', 'invite', 'closed']) SIGNUP?: 'open' | 'invite' | 'closed';
   /** Tier of new accounts. */
   @IsIn(TIERS) DEFAULT_TIER: Tier = 'enterprise';
-  /** Hosts that sandboxes may clone repositories from, comma-separated, besides this server itself. */
-  @Matches(/^[^\s,/:]+(?:\s*,\s*[^\s,/:]+)*$/, { message: 'SANDBOX_CLONE_HOSTS must be host names with commas' })
-  SANDBOX_CLONE_HOSTS = 'github.com';
   /** Largest accepted commit body in bytes. */
   @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
   /** Largest accepted push in bytes. */
@@ -150,6 +147,8 @@ export class AppConfig {
   @ValidateIf((config: AppConfig) => config.LLM_BASE_URL !== undefined || config.LLM_API_KEY !== undefined)
   @IsString({ message: 'LLM_MODEL must name a model when LLM_BASE_URL or LLM_API_KEY is set' })
   LLM_MODEL?: string;
+  /** Secret that GitHub signs its deliveries to /api/v1/webhooks/github with; none are taken when unset. */
+  @IsOptional() @IsString() GITHUB_WEBHOOK_SECRET?: string;
   /** Crash tests only: `<fault point>[:<passage>]` at which the process kills itself. */
   @IsOptional() @IsString() FAULT_POINT?: string;
 
@@ -202,6 +201,7 @@ const SECRET_SETTINGS = new Set([
   'SMTP_PASSWORD',
   'OIDC_CLIENT_SECRET',
   'LLM_API_KEY',
+  'GITHUB_WEBHOOK_SECRET',
 ]);
 
 function shownValue({ property, value }: ValidationError): string {
@@ -242,4 +242,5 @@ const OPTIONAL_SETTINGS = [
   'LLM_BASE_URL',
   'LLM_API_KEY',
   'LLM_MODEL',
+  'GITHUB_WEBHOOK_SECRET',
 ];

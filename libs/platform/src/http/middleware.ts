@@ -23,9 +23,6 @@ const EXPOSED_HEADERS = [
   'Content-Range',
   'X-Content-Sha',
   'Idempotency-Replayed',
-  'X-Next-After',
-  'x-workflow-run-id',
-  'x-workflow-stream-tail-index',
 ].join(', ');
 
 /**
@@ -94,9 +91,8 @@ function cors(config: AppConfig): RequestHandler {
   return (request, response, next) => {
     response.vary('Origin');
     const { origin } = request.headers;
-    const isOpen = dialectOf(request).isOpenToOrigins === true;
-    if (isOpen || (origin && allowed.has(origin))) {
-      response.setHeader('Access-Control-Allow-Origin', isOpen ? '*' : (origin ?? ''));
+    if (origin && allowed.has(origin)) {
+      response.setHeader('Access-Control-Allow-Origin', origin);
       response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
     }
     if (request.method !== 'OPTIONS') return next();
@@ -105,12 +101,9 @@ function cors(config: AppConfig): RequestHandler {
     response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE, OPTIONS');
     response.setHeader('Access-Control-Allow-Headers', dialectOf(request).corsHeaders.join(', '));
     response.setHeader('Access-Control-Max-Age', '86400');
-    response.status(SANDBOX_SESSIONS.test(pathOf(request.originalUrl)) ? 200 : 204).end();
+    response.status(204).end();
   };
 }
-
-/** Their preflights are 200 (sandbox-sessions.md §A3). */
-const SANDBOX_SESSIONS = /^\/api\/(?:sessions|sandboxes|chats?)(?:\/|$)/;
 
 const log = new Logger('Errors');
 

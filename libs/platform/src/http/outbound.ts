@@ -65,6 +65,19 @@ export class Outbound {
     }
   }
 
+  /**
+   * What can be said of an address before it is called, for who is about to store it. A name that cannot be resolved now
+   * passes: each call looks again. Errors: `invalid_input` (`address_not_allowed`).
+   */
+  async assertNameable(url: URL): Promise<void> {
+    assertHttp(url);
+    try {
+      await within(this.permitted(url), AbortSignal.timeout(TIMEOUT_MS));
+    } catch (error) {
+      if (error instanceof DomainError && error.reason === OUTBOUND_REFUSED) throw error;
+    }
+  }
+
   /** Whether HTTP without TLS may be spoken with the host: only where the operator has allowed it by name or network. */
   async mayBePlain(host: string): Promise<boolean> {
     const bare = host.replace(/^\[|\]$/g, '');
@@ -74,8 +87,7 @@ export class Outbound {
   }
 
   private async once(url: URL, how: OutboundRequest & { signal: AbortSignal }): Promise<Response> {
-    if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refused('Only http and https can be called');
-    if (url.username !== '' || url.password !== '') throw refused('The address must not contain credentials');
+    assertHttp(url);
     try {
       const addresses = await within(this.permitted(url), how.signal);
       const message = await send(url, how, addresses);
@@ -104,6 +116,11 @@ export class Outbound {
       throw failed(`${host} could not be resolved`, cause);
     }
   }
+}
+
+function assertHttp(url: URL): void {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refused('Only http and https can be called');
+  if (url.username !== '' || url.password !== '') throw refused('The address must not contain credentials');
 }
 
 function send(
