@@ -51,7 +51,7 @@ function answerOf(path: string, { reason, message, details }: Denial): unknown {
     const error = { code: '403', message, details: { ...details, error: reason } };
     return { error, detail: { ...details, error: reason, message } };
   }
-  if (path.startsWith('/api')) return { ...details, status: 'error', error: message, code: reason };
+  if (path.startsWith('/api')) return { ...details, status: 'error', error: message, message, code: reason };
   if (/^\/v1\/(?:sessions|responses|skills)/.test(path)) return { ...details, error: reason, message };
   if (!path.includes('.git')) return { ...details, reason, error: message, code: 'FORBIDDEN' };
   const required = details['required'] as string[];

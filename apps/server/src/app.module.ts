@@ -3,6 +3,7 @@ import { AccountsModule, BillingModule } from '#accounts';
 import { AuthModule } from '#auth';
 import { type AppConfig, PlatformModule } from '#platform';
 import { ReposModule } from '#repos';
+import { SandboxesModule } from '#sandboxes';
 import { SessionsModule } from '#sessions';
 import { DocsController, OpenApiDocument } from './openapi/docs.controller.js';
 
@@ -12,7 +13,15 @@ export class AppModule {
   static forRoot(config: AppConfig): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(config), AccountsModule, BillingModule, AuthModule, ReposModule, SessionsModule],
+      imports: [
+        PlatformModule.forRoot(config),
+        AccountsModule,
+        BillingModule,
+        AuthModule,
+        ReposModule,
+        SandboxesModule,
+        SessionsModule,
+      ],
       controllers: [DocsController],
       providers: [OpenApiDocument],
     };

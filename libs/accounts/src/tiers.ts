@@ -7,6 +7,8 @@ export interface Entitlements {
   readonly apiCallsPerMonth: number | null;
   /** Longest pinned session in seconds (seed 000). */
   readonly pinnedSessionSeconds: number;
+  /** Agent sessions that may exist at once (sandbox-sessions.md §B1.1). */
+  readonly agentSessions: number;
   readonly isPaid: boolean;
   /** Bytes an account may store; an organisation has this much per seat (sessionfs-2.md §2.1). */
   readonly storageBytes: number | null;
@@ -30,15 +32,28 @@ const ENTITLEMENTS: Readonly<Record<Tier, Entitlements>> = {
     repositories: 5,
     apiCallsPerMonth: 10_000,
     pinnedSessionSeconds: 3_600,
+    agentSessions: 10,
     isPaid: false,
     storageBytes: null,
     ...SMALL_ARCHIVES,
     knowledgeAddsPerHour: 20,
   },
-  starter: { ...LONG_SESSIONS, ...SMALL_ARCHIVES, storageBytes: 500 * MIB, knowledgeAddsPerHour: 50 },
-  pro: { ...LONG_SESSIONS, ...LARGE_ARCHIVES, storageBytes: 500 * MIB, knowledgeAddsPerHour: 100 },
-  team: { ...LONG_SESSIONS, ...LARGE_ARCHIVES, storageBytes: GIB, knowledgeAddsPerHour: 100 },
-  enterprise: { ...LONG_SESSIONS, ...LARGE_ARCHIVES, storageBytes: null, knowledgeAddsPerHour: 200 },
+  starter: {
+    ...LONG_SESSIONS,
+    ...SMALL_ARCHIVES,
+    agentSessions: 10,
+    storageBytes: 500 * MIB,
+    knowledgeAddsPerHour: 50,
+  },
+  pro: { ...LONG_SESSIONS, ...LARGE_ARCHIVES, agentSessions: 50, storageBytes: 500 * MIB, knowledgeAddsPerHour: 100 },
+  team: { ...LONG_SESSIONS, ...LARGE_ARCHIVES, agentSessions: 100, storageBytes: GIB, knowledgeAddsPerHour: 100 },
+  enterprise: {
+    ...LONG_SESSIONS,
+    ...LARGE_ARCHIVES,
+    agentSessions: 1_000,
+    storageBytes: null,
+    knowledgeAddsPerHour: 200,
+  },
 };
 
 /** Platform administrators may add this many knowledge entries per hour and project. */

@@ -12,10 +12,7 @@ import type { AppConfig } from './config/app-config.js';
 import { BlobsModule } from './blobs/blobs.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
-import { EventConsumerGauges } from './events/event-consumer-gauges.js';
-import { EventConsumers } from './events/event-consumers.js';
-import { EventConsumersRepository } from './events/event-consumers.repository.js';
-import { Events } from './events/events.js';
+import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { BodyReader } from './http/body-reader.js';
 import { BodyInterceptor } from './http/body.interceptor.js';
@@ -59,6 +56,7 @@ export class PlatformModule {
         DatabaseModule.forRoot(),
         TelemetryModule.forRoot(),
         JobsModule.forRoot(),
+        EventsModule,
         HealthModule,
         BlobsModule,
         AccessModule,
@@ -68,10 +66,6 @@ export class PlatformModule {
       controllers: [ApiAdminAuditController, V1UsageController],
       providers: [
         { provide: Clock, useClass: SystemClock },
-        Events,
-        EventConsumerGauges,
-        EventConsumers,
-        EventConsumersRepository,
         Audit,
         AuditLogRepository,
         AuditSealer,
@@ -97,8 +91,6 @@ export class PlatformModule {
       ],
       exports: [
         Clock,
-        Events,
-        EventConsumers,
         Audit,
         RateLimits,
         BodyReader,

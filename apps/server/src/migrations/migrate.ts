@@ -14,6 +14,7 @@ import { CreateCapturedSessions1700000011000 } from './1700000011000-create-capt
 import { CreateSessionSettings1700000014000 } from './1700000014000-create-session-settings.js';
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
+import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -29,6 +30,7 @@ export const MIGRATIONS = [
   CreateSessionSettings1700000014000,
   CreateHandoffs1700000016000,
   CreateAutosyncAndDlp1700000017000,
+  CreateSandboxes1700000020000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

@@ -78,6 +78,12 @@ export class Memberships {
     return membership;
   }
 
+  /** As findReached, of the organisation whose account it is. */
+  async findReachedByAccount(caller: Principal, accountId: string): Promise<Membership | null> {
+    const org = await this.db.repo(OrganisationEntity).findOneBy({ accountId });
+    return org && this.findReached(caller, org.id);
+  }
+
   /**
    * The caller's membership, if its role suffices. Errors: `not_found` (no such organisation, or the caller is not in
    * it: the two look alike), `forbidden` with reason `insufficient_role` (sessionfs-2.md §2.4).

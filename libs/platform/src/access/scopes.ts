@@ -2,6 +2,8 @@
 export const SCOPES = {
   'repos:read': 'Read repositories, refs, commits and files; clone and fetch',
   'repos:write': 'Create and change repositories; commit and push',
+  'sandboxes:read': 'Read sandboxes, their files, chats and responses',
+  'sandboxes:write': 'Create and destroy sandboxes; change their files, run commands and agents in them',
   'sessions:read': 'Read captured sessions',
   'handoffs:read': 'Read handoffs, their comments and events',
   'handoffs:write': 'Create, claim, revoke and decline handoffs; comment on them',

@@ -52,6 +52,9 @@ export class AppConfig {
   @IsOptional() @IsIn(['open', 'invite', 'closed']) SIGNUP?: 'open' | 'invite' | 'closed';
   /** Tier of new accounts. */
   @IsIn(TIERS) DEFAULT_TIER: Tier = 'enterprise';
+  /** Hosts that sandboxes may clone repositories from, comma-separated, besides this server itself. */
+  @Matches(/^[^\s,/:]+(?:\s*,\s*[^\s,/:]+)*$/, { message: 'SANDBOX_CLONE_HOSTS must be host names with commas' })
+  SANDBOX_CLONE_HOSTS = 'github.com';
   /** Largest accepted commit body in bytes. */
   @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
   /** Largest accepted push in bytes. */

@@ -20,11 +20,16 @@ export class BodyInterceptor implements NestInterceptor {
     const bytes = await this.bodies.read(request, context.getHandler());
     if (form === 'lenient-json') request.body = parseLeniently(bytes ?? Buffer.alloc(0));
     else if (bytes === undefined || form === 'buffer') request.body = bytes;
-    else request.body = bytes.length === 0 ? undefined : parseJson(request, bytes);
+    else request.body = isBlank(bytes) ? undefined : parseJson(request, bytes);
     const { method, path } = request;
     if (ACCESS_GRANTED.hasSubscribers) ACCESS_GRANTED.publish({ context: currentContext(), method, path });
     return next.handle();
   }
+}
+
+/** A body of nothing but white space is no body (sandbox-sessions.md §A6.2). Looks no further than its first character. */
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
 }
 
 function parseJson(request: Request, bytes: Buffer): unknown {

@@ -23,6 +23,9 @@ const EXPOSED_HEADERS = [
   'Content-Range',
   'X-Content-Sha',
   'Idempotency-Replayed',
+  'X-Next-After',
+  'x-workflow-run-id',
+  'x-workflow-stream-tail-index',
 ].join(', ');
 
 /**
@@ -91,8 +94,9 @@ function cors(config: AppConfig): RequestHandler {
   return (request, response, next) => {
     response.vary('Origin');
     const { origin } = request.headers;
-    if (origin && allowed.has(origin)) {
-      response.setHeader('Access-Control-Allow-Origin', origin);
+    const isOpen = dialectOf(request).isOpenToOrigins === true;
+    if (isOpen || (origin && allowed.has(origin))) {
+      response.setHeader('Access-Control-Allow-Origin', isOpen ? '*' : (origin ?? ''));
       response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
     }
     if (request.method !== 'OPTIONS') return next();
@@ -101,9 +105,12 @@ function cors(config: AppConfig): RequestHandler {
     response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE, OPTIONS');
     response.setHeader('Access-Control-Allow-Headers', dialectOf(request).corsHeaders.join(', '));
     response.setHeader('Access-Control-Max-Age', '86400');
-    response.status(204).end();
+    response.status(SANDBOX_SESSIONS.test(pathOf(request.originalUrl)) ? 200 : 204).end();
   };
 }
+
+/** Their preflights are 200 (sandbox-sessions.md §A3). */
+const SANDBOX_SESSIONS = /^\/api\/(?:sessions|sandboxes|chats?)(?:\/|$)/;
 
 const log = new Logger('Errors');
 

@@ -8,15 +8,20 @@ export type JsonPath = readonly (string | number)[];
  * what was parsed: without such an escape in it nothing is walked.
  */
 export function illFormedAt(text: string, value: unknown): JsonPath | null {
-  return SURROGATE_ESCAPE.test(text) ? find(value, []) : null;
+  return SURROGATE_ESCAPE.test(text) ? find(value, [], (part) => !part.isWellFormed()) : null;
 }
 
-function find(value: unknown, path: JsonPath): JsonPath | null {
-  if (typeof value === 'string') return value.isWellFormed() ? null : path;
+/** Where parsed JSON holds a NUL, which PostgreSQL takes in no text and in no jsonb. */
+export function nulAt(value: unknown): JsonPath | null {
+  return find(value, [], (text) => text.includes('\0'));
+}
+
+function find(value: unknown, path: JsonPath, isBad: (text: string) => boolean): JsonPath | null {
+  if (typeof value === 'string') return isBad(value) ? path : null;
   if (typeof value !== 'object' || value === null) return null;
   const isList = Array.isArray(value);
   for (const [name, member] of Object.entries(value)) {
-    const found = name.isWellFormed() ? find(member, [...path, isList ? Number(name) : name]) : path;
+    const found = isBad(name) ? path : find(member, [...path, isList ? Number(name) : name], isBad);
     if (found) return found;
   }
   return null;

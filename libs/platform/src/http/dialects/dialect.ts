@@ -12,6 +12,8 @@ export interface Dialect {
   readonly name: 'git' | 'captured' | 'sandbox' | 'agent' | 'plain';
   /** Request headers a browser may send cross-origin. */
   readonly corsHeaders: readonly string[];
+  /** Whether pages of any origin may call; else those of CORS_ORIGINS. Credentials are never sent by themselves. */
+  readonly isOpenToOrigins?: boolean;
   reply(error: DomainError, requestId: string): ErrorReply;
   /** The 401 of a request without any credential. */
   missingCredential(): DomainError;

@@ -1,22 +1,42 @@
 import { DomainError } from '#kernel';
 import type { Dialect } from './dialect.js';
 
-/** sandbox-sessions.md part A: `{status: "error", error}`. */
+/**
+ * sandbox-sessions.md part A: `{status: "error", error}`, with the text in `message` too and the field at fault in `path`
+ * and `missing_fields`: its clients read one or the other (§A4).
+ */
 export const sandboxDialect: Dialect = {
   name: 'sandbox',
-  corsHeaders: ['Content-Type', 'Authorization', 'x-api-key', 'x-session-id', 'Idempotency-Key'],
+  corsHeaders: [
+    'Content-Type',
+    'Authorization',
+    'X-Requested-With',
+    'x-api-key',
+    'x-session-id',
+    'If-Match',
+    'Idempotency-Key',
+    'Last-Event-ID',
+  ],
+  isOpenToOrigins: true,
   reply(error, requestId) {
     const body = {
       ...error.details,
-      ...(error.field !== undefined && { field: error.field }),
+      ...(error.field !== undefined && placeOf(error.field)),
       status: 'error',
       error: error.message,
+      message: error.message,
       code: error.reason ?? error.code,
       ...(error.code === 'internal' && { request_id: requestId }),
     };
     return { status: error.status, body, headers: error.headers };
   },
-  missingCredential: () => new DomainError('unauthorized', 'Unauthorized'),
+  missingCredential: () =>
+    new DomainError('unauthorized', 'Exactly one of x-api-key or Authorization must be provided'),
   malformedJson: () => new DomainError('invalid_input', 'Invalid JSON body'),
   unknownRoute: () => new DomainError('not_found', 'Not found'),
 };
+
+function placeOf(field: string): { field: string; path: string[]; missing_fields: string[] } {
+  const path = field.split('.');
+  return { field, path, missing_fields: path };
+}

@@ -1,0 +1,39 @@
+import { DomainError } from '#kernel';
+
+/** One conversation in a coding session (sandbox-sessions.md §A8). */
+export interface Chat {
+  readonly id: string;
+  readonly accountId: string;
+  readonly sandboxId: string;
+  readonly title: string;
+  readonly modelId: string | null;
+  /** The run that writes to it now, or `pending-…` while one is being started. */
+  readonly activeStreamId: string | null;
+  readonly lastAssistantMessageAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface ListedChat extends Chat {
+  /** For the caller: an assistant's message came after they last read it. */
+  readonly hasUnread: boolean;
+}
+
+export interface ChatEdit {
+  readonly title?: string;
+  readonly modelId?: string;
+}
+
+/** A message as its client made it; only id, role and time are ours. */
+export interface ChatMessage {
+  readonly id: string;
+  readonly role: 'user' | 'assistant';
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly createdAt: Date;
+}
+
+export const UNTITLED_CHAT = 'New chat';
+
+export function chatNotFound(): DomainError {
+  return new DomainError('not_found', 'Chat not found');
+}

@@ -1,0 +1,150 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '#platform';
+import type { Chat, ChatEdit, ChatMessage, ListedChat } from './chat.js';
+
+export interface ListedAccountChat {
+  readonly id: string;
+  readonly title: string;
+  readonly sandboxId: string;
+  readonly accountId: string;
+  readonly artistId: string | null;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = `h.id, h.account_id as "accountId", h.sandbox_id as "sandboxId", h.title, h.model_id as "modelId",
+  h.active_stream_id as "activeStreamId", h.last_assistant_message_at as "lastAssistantMessageAt",
+  h.created_at as "createdAt", h.updated_at as "updatedAt"`;
+const MESSAGE = 'id, role, message, created_at as "createdAt"';
+
+/** Every query on chats, their messages and who has read them. Ids are the clients' and unique per account only. */
+@Injectable()
+export class ChatsRepository {
+  constructor(private readonly db: Database) {}
+
+  /** False when the account has a chat of this id. */
+  async insert(chat: Chat): Promise<boolean> {
+    const rows = await this.db.query(
+      `insert into chat (account_id, id, sandbox_id, title, model_id, created_at, updated_at)
+       values ($1, $2, $3, $4, $5, $6, $6) on conflict (account_id, id) do nothing returning id`,
+      [chat.accountId, chat.id, chat.sandboxId, chat.title, chat.modelId, chat.createdAt],
+    );
+    return rows.length > 0;
+  }
+
+  async find(accountId: string, id: string): Promise<Chat | null> {
+    const [row] = await this.db.query<Chat>(`select ${COLUMNS} from chat h where h.account_id = $1 and h.id = $2`, [
+      accountId,
+      id,
+    ]);
+    return row ?? null;
+  }
+
+  /** Oldest first, with what the user has not read. */
+  list(sandboxId: string, userId: string): Promise<ListedChat[]> {
+    return this.db.query<ListedChat>(
+      `select ${COLUMNS}, coalesce(h.last_assistant_message_at > coalesce(r.read_at, '-infinity'), false) as "hasUnread"
+         from chat h left join chat_read r on r.user_id = $2 and r.account_id = h.account_id and r.chat_id = h.id
+        where h.sandbox_id = $1 order by h.created_at, h.id`,
+      [sandboxId, userId],
+    );
+  }
+
+  /** Chats with messages in sessions that are not archived, last changed first. */
+  listOfAccount(
+    accountId: string,
+    artistId: string | null,
+    limit: number,
+    after: { readonly updatedAt: string; readonly id: string } | null,
+  ): Promise<ListedAccountChat[]> {
+    return this.db.query<ListedAccountChat>(
+      `select h.id, h.title, h.sandbox_id as "sandboxId", h.account_id as "accountId", c.artist_id as "artistId",
+              h.updated_at as "updatedAt"
+         from chat h join sandbox s on s.id = h.sandbox_id join coding_session c on c.sandbox_id = s.id
+        where h.account_id = $1 and s.state is distinct from 'destroying' and c.status <> 'archived'
+          and ($2::uuid is null or c.artist_id = $2)
+          and exists (select 1 from chat_message m where m.account_id = h.account_id and m.chat_id = h.id)
+          and ($3::timestamptz is null or (date_trunc('milliseconds', h.updated_at), h.id) < ($3, $4))
+        order by date_trunc('milliseconds', h.updated_at) desc, h.id desc limit $5`,
+      [accountId, artistId, after?.updatedAt ?? null, after?.id ?? null, limit],
+    );
+  }
+
+  async edit(chat: Chat, { title, modelId }: ChatEdit, now: Date): Promise<void> {
+    await this.db.query(
+      `update chat set title = coalesce($3, title), model_id = coalesce($4, model_id), updated_at = $5
+        where account_id = $1 and id = $2`,
+      [chat.accountId, chat.id, title ?? null, modelId ?? null, now],
+    );
+  }
+
+  async delete(chat: Chat): Promise<void> {
+    await this.db.query('delete from chat where account_id = $1 and id = $2', [chat.accountId, chat.id]);
+  }
+
+  async count(sandboxId: string): Promise<number> {
+    const [row] = await this.db.query<{ count: string }>('select count(*) from chat where sandbox_id = $1', [
+      sandboxId,
+    ]);
+    return Number(row?.count ?? 0);
+  }
+
+  async markRead(chat: Chat, userId: string, now: Date): Promise<void> {
+    await this.db.query(
+      `insert into chat_read (user_id, account_id, chat_id, read_at) values ($1, $2, $3, $4)
+       on conflict (user_id, account_id, chat_id) do update set read_at = greatest(chat_read.read_at, excluded.read_at)`,
+      [userId, chat.accountId, chat.id, now],
+    );
+  }
+
+  /** By time, then id. */
+  messages(chat: Chat): Promise<ChatMessage[]> {
+    return this.db.query<ChatMessage>(
+      `select ${MESSAGE} from chat_message where account_id = $1 and chat_id = $2 order by created_at, id`,
+      [chat.accountId, chat.id],
+    );
+  }
+
+  async findMessage(chat: Chat, id: string): Promise<ChatMessage | null> {
+    const [row] = await this.db.query<ChatMessage>(
+      `select ${MESSAGE} from chat_message where account_id = $1 and chat_id = $2 and id = $3`,
+      [chat.accountId, chat.id, id],
+    );
+    return row ?? null;
+  }
+
+  /** Null when the id is another chat's message, or one of another role. */
+  async putMessage(chat: Chat, { id, role, message, createdAt }: ChatMessage): Promise<'inserted' | 'updated' | null> {
+    const [row] = await this.db.query<{ isNew: boolean }>(
+      `insert into chat_message as m (account_id, id, chat_id, role, message, created_at)
+       values ($1, $2, $3, $4, $5, $6)
+       on conflict (account_id, id) do update set message = excluded.message
+         where m.chat_id = excluded.chat_id and m.role = excluded.role
+       returning (xmax = 0) as "isNew"`,
+      [chat.accountId, id, chat.id, role, JSON.stringify(message), createdAt],
+    );
+    return row ? (row.isNew ? 'inserted' : 'updated') : null;
+  }
+
+  /** A message of the assistant makes the chat unread for those who do not look. */
+  async noteMessage(chat: Chat, role: ChatMessage['role'], now: Date): Promise<void> {
+    await this.db.query(
+      `update chat set updated_at = $3,
+         last_assistant_message_at = case when $4 = 'assistant' then $3 else last_assistant_message_at end
+        where account_id = $1 and id = $2`,
+      [chat.accountId, chat.id, now, role],
+    );
+  }
+
+  /** The message and all that came after it; answers their ids in order. */
+  async deleteFrom(chat: Chat, { id }: ChatMessage): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }>(
+      `with gone as (
+         delete from chat_message where account_id = $1 and chat_id = $2
+           and (created_at, id) >= (select created_at, id from chat_message where account_id = $1 and id = $3)
+         returning id, created_at)
+       select id from gone order by created_at, id`,
+      [chat.accountId, chat.id, id],
+    );
+    return rows.map((row) => row.id);
+  }
+}

@@ -1,0 +1,24 @@
+import { Injectable } from '@nestjs/common';
+import { Audit, Events, type Principal } from '#platform';
+import type { Sandbox } from './sandbox.js';
+
+/** Event and audit row of what happens to a sandbox, in the transaction of the effect. */
+@Injectable()
+export class SandboxJournal {
+  constructor(
+    private readonly events: Events,
+    private readonly audit: Audit,
+  ) {}
+
+  /** `caller` is null for what the server does by itself. Facts are ids and small values. */
+  async record(
+    caller: Principal | null,
+    sandbox: Pick<Sandbox, 'id' | 'accountId'>,
+    { event, action }: { readonly event: string; readonly action: string },
+    facts: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    const subject = { accountId: sandbox.accountId, kind: 'sandbox', id: sandbox.id };
+    await this.events.record(event, subject, facts);
+    await this.audit.record(caller, action, subject, facts);
+  }
+}

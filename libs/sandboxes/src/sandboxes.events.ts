@@ -1,0 +1,18 @@
+/** Subject: the sandbox. Payload: `surface`. */
+export const SANDBOX_CREATED = 'sandbox.created';
+/** Subject: the sandbox. It is gone for everybody; what it leaves behind is removed after this. */
+export const SANDBOX_DESTROYED = 'sandbox.destroyed';
+/** Subject: the sandbox. Payload: `fields`. */
+export const SANDBOX_CHANGED = 'sandbox.changed';
+/** Subject: the sandbox. Payload: `from`, `to`. */
+export const SANDBOX_STATE_CHANGED = 'sandbox.state-changed';
+/** Subject: the sandbox. Payload: `chat_id`. */
+export const CHAT_CREATED = 'chat.created';
+/** Subject: the sandbox. Payload: `chat_id`, `fields`. */
+export const CHAT_CHANGED = 'chat.changed';
+/** Subject: the sandbox. Payload: `chat_id`. */
+export const CHAT_DELETED = 'chat.deleted';
+/** Subject: the sandbox. Payload: `chat_id`, `message_id`, `status`. */
+export const CHAT_MESSAGE_STORED = 'chat.message-stored';
+/** Subject: the sandbox. Payload: `chat_id`, `message_ids`. */
+export const CHAT_MESSAGES_DELETED = 'chat.messages-deleted';

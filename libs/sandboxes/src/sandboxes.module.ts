@@ -1,0 +1,45 @@
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '#accounts';
+import { AppConfig } from '#platform';
+import { AgentSessionsRepository } from './agent-sessions/agent-sessions.repository.js';
+import { AgentSessionsService } from './agent-sessions/agent-sessions.service.js';
+import { ChatMessagesService } from './chats/chat-messages.service.js';
+import { ChatsRepository } from './chats/chats.repository.js';
+import { ChatsService } from './chats/chats.service.js';
+import { CloneHosts } from './coding-sessions/clone-url.js';
+import { CodingSessionCreation } from './coding-sessions/coding-session-creation.js';
+import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repository.js';
+import { CodingSessionsService } from './coding-sessions/coding-sessions.service.js';
+import { AgentSessionsController } from './http/agent-sessions.controller.js';
+import { ApiChatsController } from './http/api-chats.controller.js';
+import { ApiSessionsController } from './http/api-sessions.controller.js';
+import { SandboxHoldings } from './sandbox-holdings.js';
+import { SandboxJournal } from './sandbox-journal.js';
+import { SandboxesRepository } from './sandboxes.repository.js';
+
+const cloneHosts = {
+  provide: CloneHosts,
+  inject: [AppConfig],
+  useFactory: (config: AppConfig) => new CloneHosts(config.SANDBOX_CLONE_HOSTS, config.publicUrl),
+};
+
+/** Sandboxes: sessions of both surfaces and the chats in them. */
+@Module({
+  imports: [AccountsModule],
+  controllers: [AgentSessionsController, ApiSessionsController, ApiChatsController],
+  providers: [
+    AgentSessionsRepository,
+    AgentSessionsService,
+    ChatMessagesService,
+    ChatsRepository,
+    ChatsService,
+    cloneHosts,
+    CodingSessionCreation,
+    CodingSessionsRepository,
+    CodingSessionsService,
+    SandboxesRepository,
+    SandboxHoldings,
+    SandboxJournal,
+  ],
+})
+export class SandboxesModule {}

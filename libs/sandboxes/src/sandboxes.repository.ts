@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '#platform';
+
+/** What the lifecycle writes, whichever surface a sandbox was made on. */
+@Injectable()
+export class SandboxesRepository {
+  constructor(private readonly db: Database) {}
+
+  async count(accountId: string): Promise<number> {
+    const [row] = await this.db.query<{ count: string }>('select count(*) from sandbox where account_id = $1', [
+      accountId,
+    ]);
+    return Number(row?.count ?? 0);
+  }
+
+  /** Hides the sandboxes from everybody; answers the ids of those that were not hidden before. */
+  async markDestroying(accountId: string, ids: readonly string[], now: Date): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }>(
+      `with marked as (
+         update sandbox set state = 'destroying', version = version + 1, lease_id = null, lease_expires_at = null,
+           updated_at = $3
+         where account_id = $1 and id = any($2) and state is distinct from 'destroying' returning id)
+       select id from marked order by id`,
+      [accountId, ids, now],
+    );
+    return rows.map(({ id }) => id);
+  }
+}
