@@ -5,3 +5,8 @@ export const SESSION_TRASHED = 'session.trashed';
 export const SESSION_RESTORED = 'session.restored';
 /** The subject is the person. */
 export const SETTINGS_CHANGED = 'session_settings.changed';
+export const SESSION_AUDIT_REQUESTED = 'session.audit_requested';
+export const SESSION_AUDITED = 'session.audited';
+export const SESSION_AUDIT_FAILED = 'session.audit_failed';
+/** A finding of the newest report was dismissed, or no longer is. */
+export const SESSION_AUDIT_CHANGED = 'session.audit_changed';

@@ -2,8 +2,10 @@ import { Global, Module } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { SessionCounts } from '#platform';
 import { Archives } from './archive/archives.js';
+import { AUDIT_PROVIDERS } from './audits/audits.providers.js';
 import { AutosyncRepository } from './autosync/autosync.repository.js';
 import { AutosyncService } from './autosync/autosync.service.js';
+import { CapturedAuditsController } from './http/captured-audits.controller.js';
 import { CapturedAutosyncController } from './http/captured-autosync.controller.js';
 import { HANDOFF_PROVIDERS } from './handoffs/handoffs.providers.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
@@ -30,6 +32,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
 @Module({
   imports: [AccountsModule, SessionSettingsModule],
   controllers: [
+    CapturedAuditsController,
     CapturedAutosyncController,
     CapturedHandoffsController,
     CapturedSessionsController,
@@ -38,6 +41,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
     CapturedUploadController,
   ],
   providers: [
+    ...AUDIT_PROVIDERS,
     ...HANDOFF_PROVIDERS,
     ArchiveIntake,
     Archives,

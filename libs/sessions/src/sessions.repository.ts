@@ -99,6 +99,11 @@ export class SessionsRepository {
     return rows.length > 0;
   }
 
+  /** Holds the session's row until the transaction ends. */
+  async lock(uid: string): Promise<void> {
+    await this.db.query('select 1 from captured_session where uid = $1 for update', [uid]);
+  }
+
   /** A session of the account that its owner shows to the whole organisation. */
   async findShown(accountId: string, id: string): Promise<CapturedSession | null> {
     const [row] = await this.db.query<CapturedSession>(

@@ -15,6 +15,7 @@ import { CreateSessionSettings1700000014000 } from './1700000014000-create-sessi
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
+import { CreateSessionAudits1700000015000 } from './1700000015000-create-session-audits.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -31,6 +32,7 @@ export const MIGRATIONS = [
   CreateHandoffs1700000016000,
   CreateAutosyncAndDlp1700000017000,
   CreateSandboxes1700000020000,
+  CreateSessionAudits1700000015000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

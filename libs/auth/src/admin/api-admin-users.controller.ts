@@ -5,6 +5,7 @@ import { DomainError } from '#kernel';
 import {
   ApiFailures,
   ApiPageQuery,
+  assertBody,
   BIGINT_SHAPE,
   Caller,
   HoldsSecret,
@@ -136,11 +137,4 @@ export class ApiAdminUsersController {
 function assertTier(tier: string): void {
   if (isShownTier(tier)) return;
   throw new DomainError('bad_request', `Invalid tier. Use one of: ${SHOWN_TIERS.join(', ')}`, { field: 'tier' });
-}
-
-function assertBody(request: Request): void {
-  if (request.body !== undefined) return;
-  throw new DomainError('invalid_input', 'Validation error', {
-    details: { errors: [{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }] },
-  });
 }

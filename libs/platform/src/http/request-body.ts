@@ -10,6 +10,14 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
 }
 
+/** For routes whose body must be there although nothing in it must (sessionfs-1.md §2.3). Errors: `invalid_input`. */
+export function assertBody(request: Request): void {
+  if (request.body !== undefined) return;
+  throw new DomainError('invalid_input', 'Validation error', {
+    details: { errors: [{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }] },
+  });
+}
+
 /**
  * The whole body, inflated, in one buffer. Refused by its announced length before a byte is read, and while reading
  * as soon as it passes `limit` (bytes, after inflation). `onChunk` sees the bytes as they arrive.

@@ -12,6 +12,9 @@ const TRUE_CODES = new Set([
   'integrity_error',
 ]);
 
+/** Reasons that answer without the envelope (sessionfs-1.md §2.2, §8.2). */
+const BARE = new Set(['no_claims_extracted', 'llm_request_failed', 'llm_timeout']);
+
 /** sessionfs-1.md §2: `{error: {code, message, details}}` plus the flat `detail` of §2.5; validation is 422. */
 export const capturedDialect: Dialect = {
   name: 'captured',
@@ -26,6 +29,10 @@ export const capturedDialect: Dialect = {
   ],
   reply(error, requestId) {
     const status = error.code === 'invalid_input' ? 422 : error.status;
+    if (error.reason !== undefined && BARE.has(error.reason)) {
+      const body = { ...error.details, error: error.reason, message: error.message };
+      return { status, body, headers: error.headers };
+    }
     const isTrueCode = error.reason !== undefined && TRUE_CODES.has(error.reason);
     const code = isTrueCode ? error.reason : String(status);
     const details: Record<string, unknown> = {
