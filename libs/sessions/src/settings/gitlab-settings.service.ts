@@ -6,12 +6,6 @@ import { namedAddress } from './named-address.js';
 import { SettingsJournal } from './settings-journal.js';
 import { SettingsRepository } from './settings.repository.js';
 
-export interface GitlabSettings {
-  readonly instanceUrl: string;
-  readonly sealedToken: Buffer;
-  readonly sealedWebhookSecret: Buffer;
-}
-
 /** GitLab settings as they are shown. */
 export interface ShownGitlabSettings {
   readonly instanceUrl: string;

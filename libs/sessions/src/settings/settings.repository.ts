@@ -1,12 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
 import type { JudgeSettings } from '../models/judge-settings.js';
-import type { GitlabSettings } from './gitlab-settings.service.js';
 
 export const TRIGGERS = ['manual', 'on_sync', 'on_pr'] as const;
 export type Trigger = (typeof TRIGGERS)[number];
 
 export type TriggerName = 'audit' | 'summarize';
+
+/** A person's GitLab. */
+export interface GitlabSettings {
+  readonly instanceUrl: string;
+  readonly sealedToken: Buffer;
+  readonly sealedWebhookSecret: Buffer;
+}
 
 /** Every query on what a person has set for sessions. */
 @Injectable()
