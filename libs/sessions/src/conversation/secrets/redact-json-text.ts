@@ -16,6 +16,11 @@ export function redactJsonText(text: string, set: PatternSet, firstLine = 1): Re
       findings: findings.map((finding) => ({ ...finding, line: finding.line + firstLine - 1 })),
     };
   }
+  return redactLiterals(text, set, firstLine);
+}
+
+/** The same of text that is known to be JSON. */
+export function redactLiterals(text: string, set: PatternSet, firstLine = 1): RedactedText {
   const findings: Finding[] = [];
   const parts: string[] = [];
   let done = 0;

@@ -20,10 +20,11 @@ const RANK = { critical: 0, high: 1, medium: 2, low: 3 } as const;
 /** Replaces each secret, and only the secret, by its placeholder; what overlaps is replaced as one. */
 export function redactText(text: string, set: PatternSet): RedactedText {
   const matches = matchesIn(text, set);
-  return { text: replace(text, matches), findings: matches.map(findingOf) };
+  return { text: replaceMatches(text, matches), findings: matches.map(findingOf) };
 }
 
-function replace(text: string, matches: readonly Match[]): string {
+/** The text with a placeholder for each match; what overlaps is replaced as one. */
+export function replaceMatches(text: string, matches: readonly Match[]): string {
   const parts: string[] = [];
   let done = 0;
   for (const { start, end, pattern } of merged(matches)) {
@@ -104,7 +105,7 @@ export function redactValue(name: string, text: string, set: PatternSet): Redact
     matches.push(...named.filter((match) => match.end > match.start && isNew(match)));
     matches.sort((a, b) => a.start - b.start || b.end - a.end);
   }
-  return { text: replace(text, matches), findings: matches.map(findingOf) };
+  return { text: replaceMatches(text, matches), findings: matches.map(findingOf) };
 }
 
 /** Sets a member whatever it is called (`__proto__` too); two names redacted alike stay two members. */

@@ -16,7 +16,7 @@ export function matchesIn(text: string, set: PatternSet): Match[] {
   const lowerCase = text.toLowerCase();
   const candidates = set.patterns.filter((pattern) => pattern.mayMatch(lowerCase));
   if (candidates.length === 0) return [];
-  const lines = candidates.some(({ unit }) => unit === 'line') ? linesOf(text) : [];
+  const lines = candidates.some(({ unit }) => unit === 'line') ? linesOf(text, lowerCase) : [];
   const found = candidates.flatMap((pattern) => [...find(pattern, text, lines)]);
   return found
     .filter(({ start, end, pattern }) => !set.isAllowed(text.slice(start, end), pattern))
@@ -28,7 +28,9 @@ function* find(pattern: SecretPattern, text: string, lines: readonly Line[]): Ge
     for (const { start, end } of pattern.find(text)) yield { start, end, pattern, line: lineAt(text, start) };
     return;
   }
-  for (const { offset, line, content } of lines) {
+  for (const { offset, line, content, lowerCase } of lines) {
+    // Few lines hold what a pattern needs, and to look for that is many times faster than to try the pattern.
+    if (!pattern.mayMatch(lowerCase)) continue;
     for (const { start, end } of pattern.find(content))
       yield { start: offset + start, end: offset + end, pattern, line };
   }
@@ -38,12 +40,15 @@ interface Line {
   readonly offset: number;
   readonly line: number;
   readonly content: string;
+  readonly lowerCase: string;
 }
 
-function linesOf(text: string): Line[] {
+function linesOf(text: string, lowerCase: string): Line[] {
+  // Lower case may be longer, but has the same line ends.
+  const lowered = lowerCase.split('\n');
   let offset = 0;
   return text.split('\n').map((content, index) => {
-    const line = { offset, line: index + 1, content };
+    const line = { offset, line: index + 1, content, lowerCase: lowered[index] ?? '' };
     offset += content.length + 1;
     return line;
   });
