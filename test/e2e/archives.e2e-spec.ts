@@ -63,7 +63,7 @@ describe('receiving archives in a worker', () => {
       'manifest.json': '{"title":"Ship it today"}',
       'messages.jsonl': conversation(3_000),
     });
-    const reading = await archives.receive(Readable.from([archive]), LIMITS);
+    const reading = await archives.receive(Readable.from([archive]), LIMITS, null);
     await archives.keep(reading);
     expect(reading.metadata.title).toBe('Ship it today');
     expect(reading.archive.digest).toBe(createHash('sha256').update(archive).digest('hex'));
@@ -77,20 +77,20 @@ describe('receiving archives in a worker', () => {
 
   it('leaves nothing of what was refused, dropped or cut off', async () => {
     const good = await archiveOf({ 'messages.jsonl': conversation(10) });
-    await archives.drop(await archives.receive(Readable.from([good]), LIMITS));
+    await archives.drop(await archives.receive(Readable.from([good]), LIMITS, null));
     const evil = await archiveOf({ '../evil': 'x' });
-    await expect(archives.receive(Readable.from([evil]), LIMITS)).rejects.toMatchObject({
+    await expect(archives.receive(Readable.from([evil]), LIMITS, null)).rejects.toMatchObject({
       code: 'bad_request',
       message: 'Path traversal in tar member: ../evil',
     });
     const cut = new PassThrough();
     cut.write(good.subarray(0, 50));
-    const receiving = archives.receive(cut, LIMITS);
+    const receiving = archives.receive(cut, LIMITS, null);
     setImmediate(() => cut.destroy(new Error('connection reset')));
     await expect(receiving).rejects.toMatchObject({ code: 'bad_request', message: 'The upload ended early' });
     const broken = new PassThrough();
     broken.destroy();
-    await expect(archives.receive(broken, LIMITS)).rejects.toMatchObject({ code: 'bad_request' });
+    await expect(archives.receive(broken, LIMITS, null)).rejects.toMatchObject({ code: 'bad_request' });
     expect(await spools()).toEqual([]);
   });
 
@@ -98,7 +98,7 @@ describe('receiving archives in a worker', () => {
     const client = new PassThrough();
     const evil = await archiveOf({ '/etc/passwd': 'x', noise: randomBytes(500_000) });
     client.write(evil.subarray(0, 100_000));
-    await expect(archives.receive(client, LIMITS)).rejects.toMatchObject({
+    await expect(archives.receive(client, LIMITS, null)).rejects.toMatchObject({
       message: 'Absolute path in tar member: /etc/passwd',
     });
     expect(client.destroyed).toBe(false);
@@ -111,7 +111,7 @@ describe('receiving archives in a worker', () => {
       ),
     );
     const readings = await Promise.all(
-      some.map((archive, i) => archives.receive(i % 3 ? Readable.from([archive]) : slices(archive), LIMITS)),
+      some.map((archive, i) => archives.receive(i % 3 ? Readable.from([archive]) : slices(archive), LIMITS, null)),
     );
     expect(readings.map(({ metadata }) => metadata.title)).toEqual(some.map((_, i) => `Session number ${i}`));
     for (const [i, reading] of readings.entries()) {

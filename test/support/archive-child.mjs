@@ -26,7 +26,7 @@ async function receive(request) {
   delay.enable();
   const started = performance.now();
   try {
-    const reading = await archives.receive(request, PAID);
+    const reading = await archives.receive(request, PAID, null);
     await archives.keep(reading);
     const { archive, conversation, metadata } = reading;
     return { bytes: archive.bytes, blocks: conversation.index.blocks.length, title: metadata.title };

@@ -1,4 +1,5 @@
 import { DomainError } from '#kernel';
+import type { DlpScanResults } from './dlp/dlp-policy.js';
 import type { ArchiveMetadata } from './archive/metadata.js';
 
 /** A recorded agent conversation in one account, as its current version says. */
@@ -13,7 +14,7 @@ export interface CapturedSession extends ArchiveMetadata {
   readonly versionId: string;
   readonly etag: string;
   readonly archiveBytes: number;
-  readonly dlpScanResults: Readonly<Record<string, unknown>> | null;
+  readonly dlpScanResults: DlpScanResults | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly uploadedAt: Date;

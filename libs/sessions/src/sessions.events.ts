@@ -10,3 +10,5 @@ export const SESSION_AUDITED = 'session.audited';
 export const SESSION_AUDIT_FAILED = 'session.audit_failed';
 /** A finding of the newest report was dismissed, or no longer is. */
 export const SESSION_AUDIT_CHANGED = 'session.audit_changed';
+/** Its subject is the organisation. */
+export const DLP_POLICY_CHANGED = 'dlp.policy_changed';

@@ -6,9 +6,13 @@ import { AUDIT_PROVIDERS } from './audits/audits.providers.js';
 import { AutosyncRepository } from './autosync/autosync.repository.js';
 import { AutosyncService } from './autosync/autosync.service.js';
 import { CapturedAuditsController } from './http/captured-audits.controller.js';
+import { DlpGate } from './dlp/dlp-gate.service.js';
+import { DlpPoliciesRepository } from './dlp/dlp-policies.repository.js';
+import { DlpPoliciesService } from './dlp/dlp-policies.service.js';
 import { CapturedAutosyncController } from './http/captured-autosync.controller.js';
 import { HANDOFF_PROVIDERS } from './handoffs/handoffs.providers.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
+import { CapturedDlpController } from './http/captured-dlp.controller.js';
 import { CapturedHandoffsController } from './http/captured-handoffs.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
@@ -34,6 +38,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
   controllers: [
     CapturedAuditsController,
     CapturedAutosyncController,
+    CapturedDlpController,
     CapturedHandoffsController,
     CapturedSessionsController,
     CapturedSyncController,
@@ -48,6 +53,9 @@ import { VersionsRepository } from './sync/versions.repository.js';
     AutosyncRepository,
     AutosyncService,
     ConversationPasses,
+    DlpGate,
+    DlpPoliciesRepository,
+    DlpPoliciesService,
     PushPlan,
     PushService,
     SessionJournal,

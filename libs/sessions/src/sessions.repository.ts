@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { brokenConstraint, Database, type Principal, sqlState, UNIQUE_VIOLATION } from '#platform';
 import type { CapturedSession } from './captured-session.js';
+import type { DlpScanResults } from './dlp/dlp-policy.js';
 
 export interface SessionListQuery {
   readonly limit: number;
@@ -166,6 +167,13 @@ export class SessionsRepository {
       if (isAliasTaken(error)) return false;
       throw error;
     }
+  }
+
+  async noteScan(uid: string, results: DlpScanResults | null): Promise<void> {
+    await this.db.query('update captured_session set dlp_scan_results = $2 where uid = $1', [
+      uid,
+      results && JSON.stringify(results),
+    ]);
   }
 
   async trash(uid: string, { at, by, scope, purgeAfter }: SessionDeletion): Promise<void> {

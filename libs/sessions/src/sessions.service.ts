@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { type CapturedSession, isAlias, isSessionId, sessionNotFound, TRASH_DAYS } from './captured-session.js';
+import { DlpGate } from './dlp/dlp-gate.service.js';
 import { SessionJournal } from './session-journal.js';
 import { SESSION_CHANGED, SESSION_RESTORED, SESSION_TRASHED } from './sessions.events.js';
 import { type SessionEdit, type SessionListQuery, SessionsRepository } from './sessions.repository.js';
@@ -20,6 +21,7 @@ export class SessionsService {
   constructor(
     private readonly db: Database,
     private readonly sessions: SessionsRepository,
+    private readonly dlp: DlpGate,
     private readonly journal: SessionJournal,
     private readonly clock: Clock,
   ) {}
@@ -56,10 +58,11 @@ export class SessionsService {
         field: 'visibility',
       });
     }
+    const screened = await this.dlp.screenEdit(caller, change);
     return this.db.transaction(async () => {
       const session = await this.getOwnLive(caller, name);
       if (change.alias && !isAlias(change.alias)) throw badAlias();
-      if (!(await this.sessions.edit(session.uid, change, this.clock.date()))) {
+      if (!(await this.sessions.edit(session.uid, screened, this.clock.date()))) {
         throw new DomainError('conflict', `Alias '${change.alias}' is already in use`, { field: 'alias' });
       }
       const fields = Object.keys(change);

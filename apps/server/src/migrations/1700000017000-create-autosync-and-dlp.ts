@@ -1,13 +1,14 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What clients push by themselves. */
+/** What clients push by themselves, and what organisations want looked for in what is pushed. */
 export class CreateAutosyncAndDlp1700000017000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of STATEMENTS) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop table sync_setting, sync_watch');
+    await runner.query('drop index captured_session_dlp');
+    await runner.query('drop table sync_setting, sync_watch, dlp_policy');
   }
 }
 
@@ -30,4 +31,15 @@ const STATEMENTS = [
     primary key (account_id, user_id, session_id)
   )`,
   `create index sync_watch_in_order on sync_watch (account_id, user_id, ordinal desc)`,
+  `create table dlp_policy (
+    org_id text primary key references organisation (id) on delete cascade,
+    enabled boolean not null,
+    mode text not null check (mode in ('warn', 'redact', 'block')),
+    categories text[] not null check (categories <> '{}' and categories <@ array['secrets', 'phi']),
+    custom_patterns jsonb not null,
+    allowlist text[] not null
+  )`,
+  `create index captured_session_dlp
+     on captured_session ((dlp_scan_results->>'org_id'), (dlp_scan_results->>'action_taken'))
+    where dlp_scan_results is not null and deleted_at is null`,
 ];

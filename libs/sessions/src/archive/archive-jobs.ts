@@ -1,8 +1,9 @@
 import { readArchive } from './read-archive.js';
 import { redactArchive } from './redact-archive.js';
+import { screenText } from './screen-text.js';
 
-/** What an archive worker can do with the bytes of an archive; tasks and results must survive a structured clone. */
-export const ARCHIVE_JOBS = { read: readArchive, redact: redactArchive } satisfies Record<
+/** What an archive worker can do with the bytes of an archive or a text; tasks and results must survive a structured clone. */
+export const ARCHIVE_JOBS = { read: readArchive, redact: redactArchive, text: screenText } satisfies Record<
   string,
   (source: AsyncIterable<Uint8Array>, task: never) => Promise<unknown>
 >;

@@ -40,7 +40,7 @@ describe('the thread that reads archives', () => {
     await spools.remove();
   });
 
-  const read = (source: Readable) => thread.run('read', source, { limits: FREE, spoolFolder: spools.path });
+  const read = (source: Readable) => thread.run('read', source, { limits: FREE, dlp: null, spoolFolder: spools.path });
 
   it('takes no more from the source than it may have underway', async () => {
     let produced = 0;

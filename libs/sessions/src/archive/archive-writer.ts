@@ -3,7 +3,16 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import { BlobSpool, type SpooledBlob } from '#kernel';
+import type { Member } from './members.js';
 import { bufferPassed } from './passing-buffers.js';
+
+/** Of the tar library, which counts seconds in 32 bits. */
+const MAX_TIME = (2 ** 31 - 1) * 1000;
+
+/** Of the owner's machine nothing is said. */
+export function headerOf({ path, modifiedAt }: Pick<Member, 'path' | 'modifiedAt'>, size: number) {
+  return { name: path, size, mtime: new Date(Math.min(MAX_TIME, Math.max(0, modifiedAt.getTime()))) };
+}
 
 /** Writes an archive into a spool, member by member; holds a few chunks in memory. Ends with `finish` or `discard`. */
 export class ArchiveWriter {

@@ -1,12 +1,14 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { compiledEntry, DomainError, type SpooledBlob } from '#kernel';
 import { Blobs } from '#platform';
 import type { ArchiveLimits } from './archive-limits.js';
 import { ArchiveThread } from './archive-thread.js';
+import type { DlpRules } from './dlp-screen.js';
 import { MessageLogReader } from './message-log-reader.js';
 import type { MessageIndex } from './message-log.js';
 import type { ArchiveReading } from './read-archive.js';
+import type { ScreenedText, TextTask } from './screen-text.js';
 
 /** Inflating and parsing is bound by the processor, of which the main thread needs its share too. */
 const THREADS = 2;
@@ -31,10 +33,10 @@ export class Archives implements OnApplicationShutdown {
 
   /**
    * Reads the body of a push to its end, or to the first rule it breaks; the source is not destroyed then, and its rest
-   * not read. What comes back is spooled: `keep` or `drop` it. Errors: `bad_request`, `payload_too_large`, `unavailable`.
+   * not read. What comes back is spooled: `keep` or `drop` it. Errors: those of readArchive.
    */
-  async receive(source: Readable, limits: ArchiveLimits): Promise<ArchiveReading> {
-    return this.thread().run('read', source, { limits, spoolFolder: this.blobs.spoolFolder });
+  async receive(source: Readable, limits: ArchiveLimits, dlp: DlpRules | null): Promise<ArchiveReading> {
+    return this.thread().run('read', source, { limits, dlp, spoolFolder: this.blobs.spoolFolder });
   }
 
   /**
@@ -49,6 +51,11 @@ export class Archives implements OnApplicationShutdown {
     } finally {
       source.destroy();
     }
+  }
+
+  /** Searches a text of moderate size off the main thread. Errors: `unprocessable` (`dlp_pattern_too_slow`), `unavailable`. */
+  async screenText(text: string, task: TextTask): Promise<ScreenedText> {
+    return this.thread().run('text', Readable.from([Buffer.from(text)]), task);
   }
 
   /** Stores archive and message log; durable when it resolves. The transaction that refers to them holds their digests. */

@@ -1,21 +1,26 @@
 import { BlobSpool, type SpooledBlob } from '#kernel';
 import { isJsonObject, type JsonObject, parseObject } from '../conversation/json.js';
 import { redactTitle } from '../conversation/secrets/redact-title.js';
-import { type ArchiveLimits, archiveTooLarge } from './archive-limits.js';
+import { type ArchiveLimits, archiveTooLarge, assertMemberSize } from './archive-limits.js';
 import { ContentHash } from './content-hash.js';
 import { type Conversation, ConversationIntake } from './conversation-intake.js';
+import { type DlpOutcome, type DlpRules, DlpScreen } from './dlp-screen.js';
 import { inflate } from './inflate.js';
 import { Layout, type MemberRole } from './layout.js';
 import { type Member, members } from './members.js';
 import { EMPTY_INDEX, countMessages } from './message-log.js';
 import { type ArchiveMetadata, readMetadata } from './metadata.js';
+import { Repack } from './repack.js';
 import { storableObject } from './storable.js';
 
 /** What one pass over a pushed archive found. Plain data; the two blobs lie in the spool folder until kept or dropped. */
 export interface ArchiveReading {
-  /** The bytes as received; its digest is the ETag. */
+  /** The bytes as received, or written anew where secrets were taken out; its digest is the ETag. */
   readonly archive: SpooledBlob;
-  /** Equal for archives that differ in nothing but times and the client's own notes (content-hash.ts). */
+  /**
+   * Equal for archives that differ in nothing but times and the client's own notes (content-hash.ts). Of what is stored:
+   * the same archive pushed again, redacted again, is the same.
+   */
   readonly contentHash: string;
   /** ETag of the version the client last knew (`manifest.sync.etag`); null for a first push. */
   readonly basedOn: string | null;
@@ -26,10 +31,14 @@ export interface ArchiveReading {
   readonly tools: JsonObject | null;
   /** What was wrong with the manifest and its neighbours, in words for the owner. */
   readonly problems: readonly string[];
+  /** Null when nobody wanted it searched. */
+  readonly dlp: DlpOutcome | null;
 }
 
 export interface ArchiveTask {
   readonly limits: ArchiveLimits;
+  /** What to look for; what is found is redacted or refused before anything is made of it. */
+  readonly dlp: DlpRules | null;
   readonly spoolFolder: string;
 }
 
@@ -41,11 +50,13 @@ const NO_CONVERSATION: Conversation = { log: null, index: EMPTY_INDEX, badLineCo
 /**
  * Receives an archive in one pass with constant memory: spools the bytes, holds the rules of sessionfs-1.md §7.3, writes
  * the message log, collects the documents. Blocks its thread while it parses: meant for a worker. On failure nothing is
- * left behind. Errors: `bad_request`, `payload_too_large`, `unavailable` (`disk_full`), or what `source` throws.
+ * left behind. Errors: `bad_request`, `payload_too_large`, `forbidden` (`dlp_blocked`), `unprocessable`
+ * (`dlp_pattern_too_slow`), `unavailable` (`disk_full`), or what `source` throws.
  */
 export async function readArchive(source: AsyncIterable<Uint8Array>, task: ArchiveTask): Promise<ArchiveReading> {
   const pass = new ArchivePass(await BlobSpool.create(task.spoolFolder), task);
   try {
+    await pass.start();
     for await (const member of members(inflate(pass.received(source)), task.limits)) await pass.take(member);
     return await pass.finish();
   } catch (error) {
@@ -59,11 +70,19 @@ class ArchivePass {
   private readonly contents = new ContentHash();
   private readonly documents = new Map<DocumentRole, Buffer | null>();
   private conversation: ConversationIntake | null = null;
+  private screen: DlpScreen | null = null;
+  private repack: Repack | null = null;
 
   constructor(
     private readonly spool: BlobSpool,
     private readonly task: ArchiveTask,
   ) {}
+
+  async start(): Promise<void> {
+    const { dlp, spoolFolder } = this.task;
+    this.screen = dlp && new DlpScreen(dlp);
+    if (this.screen?.redacts) this.repack = await Repack.create(spoolFolder);
+  }
 
   async *received(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
@@ -73,7 +92,8 @@ class ArchivePass {
     }
   }
 
-  async take(member: Member): Promise<void> {
+  async take(received: Member): Promise<void> {
+    const member = this.screened(received);
     const { role, forgetsEarlier } = this.layout.place(member.path);
     if (forgetsEarlier) await this.forget();
     const hash = this.contents.member(member.path, member.bytes);
@@ -81,12 +101,16 @@ class ArchivePass {
     for await (const chunk of member.content) {
       hash.update(chunk);
       await taker?.push(chunk);
+      await this.repack?.write(chunk);
     }
     hash.finish();
+    // Redacted it may have grown.
+    await this.repack?.endMember(member, (bytes) => assertMemberSize(member.path, bytes, this.task.limits));
     if (taker instanceof DocumentIntake) this.documents.set(taker.role, taker.finish());
   }
 
   async finish(): Promise<ArchiveReading> {
+    const dlp = this.screen?.outcome() ?? null;
     const conversation = (await this.conversation?.finish()) ?? NO_CONVERSATION;
     const problems: string[] = [];
     const workspace = this.document('workspace', problems);
@@ -99,7 +123,7 @@ class ArchivePass {
       redact: redactTitle,
     });
     return {
-      archive: await this.spool.finish(),
+      archive: await this.stored(),
       contentHash: this.contents.digest(),
       basedOn: basedOn(manifest),
       metadata: read.metadata,
@@ -107,12 +131,29 @@ class ArchivePass {
       workspace: workspace && storableObject(workspace),
       tools: this.storableDocument('tools', problems),
       problems: [...problems, ...read.problems],
+      dlp,
     };
   }
 
   async discard(): Promise<void> {
     await this.spool.discard();
+    await this.repack?.discard();
     await this.conversation?.discard();
+  }
+
+  private screened(member: Member): Member {
+    const { screen } = this;
+    if (screen === null) return member;
+    const path = screen.pathOf(member.path);
+    return { ...member, path, content: screen.contentOf(path, member.content) };
+  }
+
+  /** Of the two spools the one that is wanted. */
+  private async stored(): Promise<SpooledBlob> {
+    if (this.repack === null) return this.spool.finish();
+    const [wanted, other] = this.screen?.hasFindings ? [this.repack, this.spool] : [this.spool, this.repack];
+    await other.discard();
+    return wanted.finish();
   }
 
   private async takerOf(role: MemberRole): Promise<DocumentIntake | ConversationIntake> {

@@ -6,7 +6,7 @@ import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
 import { redactJsonText } from '../conversation/secrets/redact-json-text.js';
 import { redactText } from '../conversation/secrets/redact.js';
 import { CEILINGS } from './archive-limits.js';
-import { ArchiveWriter } from './archive-writer.js';
+import { ArchiveWriter, headerOf } from './archive-writer.js';
 import { MAX_LINE_BYTES } from './conversation-intake.js';
 import { inflate } from './inflate.js';
 import { Lines } from './lines.js';
@@ -22,8 +22,6 @@ const LIMITS = { archiveBytes: Infinity, memberBytes: CEILINGS.memberBytes, canU
 /** A text is searched as a whole up to here: a private key has many lines. */
 const MAX_TEXT_BYTES = 8 * 1_048_576;
 const WRITE_BYTES = 64 * 1024;
-/** Of the tar library, which counts seconds in 32 bits. */
-const MAX_TIME = (2 ** 31 - 1) * 1000;
 const NEWLINE = Buffer.from('\n');
 
 /**
@@ -133,11 +131,6 @@ class ChunkedOutput {
     this.held = 0;
     await this.spool.write(bytes);
   }
-}
-
-/** Of the owner's machine nothing is said. */
-function headerOf({ path, modifiedAt }: Member, size: number) {
-  return { name: path, size, mtime: new Date(Math.min(MAX_TIME, Math.max(0, modifiedAt.getTime()))) };
 }
 
 async function gathered({ content }: Member): Promise<Buffer> {

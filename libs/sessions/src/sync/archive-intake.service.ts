@@ -1,11 +1,15 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { VerifiedEmail } from '#accounts';
+import { Clock } from '#kernel';
 import type { Principal } from '#platform';
 import { archiveTooLarge } from '../archive/archive-limits.js';
 import { Archives } from '../archive/archives.js';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import type { CapturedSession } from '../captured-session.js';
+import { DlpGate } from '../dlp/dlp-gate.service.js';
+import { type DlpScanResults, resultsOf, rulesOf } from '../dlp/dlp-policy.js';
+import { SessionsRepository } from '../sessions.repository.js';
 import { PushPlan } from './push-plan.js';
 import { SessionVersionsService } from './session-versions.service.js';
 import { UploadSlots } from './upload-slots.js';
@@ -21,6 +25,11 @@ export interface Delivery {
   readonly check?: () => Promise<void>;
 }
 
+/** An archive that was let in, with what the policy it fell under found in it; null without a policy. */
+export interface Received extends ArchiveReading {
+  readonly scan: DlpScanResults | null;
+}
+
 /** The one door by which archives come in from clients: whatever holds for every writer is seen to here. */
 @Injectable()
 export class ArchiveIntake {
@@ -30,26 +39,32 @@ export class ArchiveIntake {
     private readonly plan: PushPlan,
     private readonly slots: UploadSlots,
     private readonly verified: VerifiedEmail,
+    private readonly dlp: DlpGate,
+    private readonly sessions: SessionsRepository,
+    private readonly clock: Clock,
   ) {}
 
   /**
-   * Receives an archive under the caller's plan and gives what was read to `use`, which keeps it or lets it go. The body
-   * is opened only once everything that can be refused without it was. Errors: `forbidden`, `rate_limited`,
-   * `payload_too_large`, `bad_request`.
+   * Receives an archive under the caller's plan and the policy of their organisation, and gives what was read to `use`, which keeps it or lets it go. The body
+   * is opened only once everything that can be refused without it was. Errors: `forbidden` (also `dlp_blocked`),
+   * `rate_limited`, `payload_too_large`, `bad_request`, `unprocessable` (`dlp_pattern_too_slow`).
    */
   receive<Result>(
     caller: Principal,
     { upload, announcedBytes, check }: Delivery,
-    use: (reading: ArchiveReading) => Promise<Result>,
+    use: (received: Received) => Promise<Result>,
   ): Promise<Result> {
     return this.slots.run(caller.userId, async () => {
       await this.verified.assertOf(caller);
       const limits = await this.plan.limitsOf(caller);
       if (announcedBytes !== null && announcedBytes > limits.archiveBytes) throw archiveTooLarge(limits);
       await check?.();
-      const reading = await upload((file) => this.archives.receive(file, limits));
+      const policy = await this.dlp.policyFor(caller);
+      const rules = policy && rulesOf(policy);
+      const reading = await upload((file) => this.archives.receive(file, limits, rules));
       try {
-        return await use(reading);
+        const scan = policy && reading.dlp && resultsOf(policy, reading.dlp, this.clock.date());
+        return await use({ ...reading, scan });
       } finally {
         await this.archives.drop(reading);
       }
@@ -69,12 +84,19 @@ export class ArchiveIntake {
     caller: Principal,
     id: string,
     current: CapturedSession | null,
-    reading: ArchiveReading,
+    received: Received,
     clientDevice: string | null,
   ): Promise<CapturedSession> {
-    const session = await this.versions.add(caller, id, current, reading, clientDevice);
-    const { archive, conversation } = reading;
+    const session = await this.versions.add(caller, id, current, received, clientDevice);
+    const { archive, conversation, scan } = received;
+    if (scan !== null || session.dlpScanResults !== null) await this.sessions.noteScan(session.uid, scan);
     await this.plan.reserve(caller, session.uid, archive.bytes + (conversation.log?.bytes ?? 0));
-    return session;
+    return { ...session, dlpScanResults: scan };
+  }
+
+  /** Says of a session whose content was just pushed again what was found in it this time. */
+  async noteScan({ uid, dlpScanResults }: CapturedSession, { scan }: Received): Promise<void> {
+    const { findings_count: count, mode } = dlpScanResults ?? {};
+    if (scan && (scan.findings_count !== count || scan.mode !== mode)) await this.sessions.noteScan(uid, scan);
   }
 }

@@ -6,7 +6,7 @@ import { type CapturedSession, isSessionId } from '../captured-session.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
 import { SessionsRepository } from '../sessions.repository.js';
-import { ArchiveIntake, type Delivery } from './archive-intake.service.js';
+import { ArchiveIntake, type Delivery, type Received } from './archive-intake.service.js';
 import { SessionVersionsService } from './session-versions.service.js';
 import { etagMismatch } from './version.js';
 
@@ -46,7 +46,10 @@ export class PushService {
     const check = async (): Promise<void> => assertTerms(await this.sessions.find(caller, id), terms);
     return this.intake.receive(caller, { ...delivery, check }, async (reading) => {
       const same = await this.findSame(caller, id, terms, reading);
-      if (same) return { session: same, isNew: false, branchEtag: null };
+      if (same) {
+        await this.intake.noteScan(same, reading);
+        return { session: same, isNew: false, branchEtag: null };
+      }
       await this.intake.keep(reading);
       return this.store(caller, id, terms, reading);
     });
@@ -65,7 +68,7 @@ export class PushService {
     return (await this.versions.current(session)).contentHash === contentHash ? session : null;
   }
 
-  private store(caller: Principal, id: string, terms: PushTerms, reading: ArchiveReading): Promise<PushResult> {
+  private store(caller: Principal, id: string, terms: PushTerms, reading: Received): Promise<PushResult> {
     return this.db.transaction(async () => {
       const current = await this.sessions.findLocked(caller, id);
       assertTerms(current, terms);

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, prefixedId } from '#kernel';
 import { Database, type Principal } from '#platform';
-import type { ArchiveReading } from '../archive/read-archive.js';
 import type { CapturedSession } from '../captured-session.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
-import { SessionsRepository } from '../sessions.repository.js';
-import { ArchiveIntake, type Delivery } from './archive-intake.service.js';
+import { DlpGate } from '../dlp/dlp-gate.service.js';
+import { type SessionEdit, SessionsRepository } from '../sessions.repository.js';
+import { ArchiveIntake, type Delivery, type Received } from './archive-intake.service.js';
 
 /** What an uploader says of the session besides its archive. */
 export interface UploadFacts {
@@ -23,6 +23,7 @@ export class UploadService {
     private readonly db: Database,
     private readonly sessions: SessionsRepository,
     private readonly intake: ArchiveIntake,
+    private readonly dlp: DlpGate,
     private readonly journal: SessionJournal,
     private readonly clock: Clock,
   ) {}
@@ -30,20 +31,16 @@ export class UploadService {
   /** Durable when it resolves. A title or tags given here outlive later pushes. Errors: those of the intake. */
   upload(caller: Principal, facts: UploadFacts, delivery: Delivery): Promise<CapturedSession> {
     return this.intake.receive(caller, delivery, async (reading) => {
+      const edit = await this.dlp.screenEdit(caller, editOf(facts));
       await this.intake.keep(reading);
-      return this.store(caller, facts, reading);
+      return this.store(caller, facts.sourceTool, edit, reading);
     });
   }
 
-  private store(
-    caller: Principal,
-    { sourceTool, title, tags }: UploadFacts,
-    reading: ArchiveReading,
-  ): Promise<CapturedSession> {
+  private store(caller: Principal, sourceTool: string, edit: SessionEdit, reading: Received): Promise<CapturedSession> {
     return this.db.transaction(async () => {
       const told = { ...reading, metadata: { ...reading.metadata, sourceTool } };
       const added = await this.intake.add(caller, prefixedId('ses_'), null, told, null);
-      const edit = { ...(title !== null && { title }), ...(tags !== null && { tags }) };
       if (Object.keys(edit).length > 0) await this.sessions.edit(added.uid, edit, this.clock.date());
       const session = (await this.sessions.find(caller, added.id)) ?? added;
       const { etag, versionId } = session;
@@ -56,4 +53,8 @@ export class UploadService {
       return session;
     });
   }
+}
+
+function editOf({ title, tags }: UploadFacts): SessionEdit {
+  return { ...(title !== null && { title }), ...(tags !== null && { tags }) };
 }

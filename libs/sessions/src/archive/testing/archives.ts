@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import type { ArchiveLimits } from '../archive-limits.js';
+import type { DlpRules } from '../dlp-screen.js';
 import { type ArchiveReading, readArchive } from '../read-archive.js';
 
 export type TestMember = Partial<Header> & { readonly name: string; readonly content?: string | Buffer };
@@ -34,8 +35,11 @@ export class SpoolFolder {
     return new SpoolFolder(await mkdtemp(join(tmpdir(), 'rh-spools-')));
   }
 
-  read(archive: Buffer, { limits = FREE, chunkBytes = 1_000 } = {}): Promise<ArchiveReading> {
-    return readArchive(chunksOf(archive, chunkBytes), { limits, spoolFolder: this.path });
+  read(
+    archive: Buffer,
+    { limits = FREE, chunkBytes = 1_000, dlp = null as DlpRules | null } = {},
+  ): Promise<ArchiveReading> {
+    return readArchive(chunksOf(archive, chunkBytes), { limits, dlp, spoolFolder: this.path });
   }
 
   files(): Promise<string[]> {
