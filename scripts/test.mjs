@@ -10,7 +10,11 @@ const folder = mkdtempSync(join(tmpdir(), 'roundhouse-results-'));
 const file = join(folder, 'results.json');
 const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--maxWorkers=2', '--json', `--outputFile=${file}`];
 const code = await runProgram(projectNode(), [...jest, ...process.argv.slice(2)], {
-  env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim() },
+  env: {
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim(),
+    // For the many processes that the tests start.
+    NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compiled'),
+  },
 });
 const { passed, failed } = count(file);
 rmSync(folder, { recursive: true });

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { EmbeddedPostgres, findRunningDatabase } from '#platform';
 
 export interface OpenDatabase {
   readonly url: string;
@@ -23,6 +22,8 @@ interface OpenOptions {
 export async function openDatabase(env: NodeJS.ProcessEnv, options: OpenOptions): Promise<OpenDatabase> {
   const close = (): Promise<void> => Promise.resolve();
   if (env['DATABASE_URL']) return { url: env['DATABASE_URL'], close };
+  // Loaded here, so that a command line that is refused is refused at once.
+  const { EmbeddedPostgres, findRunningDatabase } = await import('#platform');
   const running = options.joinRunning ? await findRunningDatabase(join(options.dataDir, 'pg')) : undefined;
   if (running !== undefined) return { url: running.url, close };
 
