@@ -21,6 +21,7 @@ const base = {
 
 export default {
   testTimeout: 60_000,
+  testSequencer: '<rootDir>/test/support/slow-first.mjs',
   // Each file loads the whole application anew and Jest keeps what it loaded: a worker of gigabytes spends its time collecting.
   workerIdleMemoryLimit: '1GB',
   projects: [

@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectNode, ROOT, runProgram, setUp } from './set-up.mjs';
 
+/** One more than the cores that are at hand at the least: tests often wait for another process, or for a second to pass. */
+const WORKERS = 3;
+
 await setUp();
 const folder = mkdtempSync(join(tmpdir(), 'roundhouse-results-'));
 const file = join(folder, 'results.json');
-const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--maxWorkers=2', '--json', `--outputFile=${file}`];
+const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), `--maxWorkers=${WORKERS}`, '--json', `--outputFile=${file}`];
 const code = await runProgram(projectNode(), [...jest, ...process.argv.slice(2)], {
   env: {
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim(),

@@ -146,7 +146,7 @@ describe('a large archive', () => {
       child.kill();
       await once(child, 'exit');
     }
-  });
+  }, 180_000);
 });
 
 interface Pushed {
@@ -156,13 +156,13 @@ interface Pushed {
   readonly rise: number;
 }
 
-/** Sends an archive of a 45 MB conversation (nearly the same once packed) and noise, made on the way. */
+/** Sends an archive of a 45 MB conversation and noise, made on the way; noise is not worth packing. */
 async function pushed(port: number, megabytes: number): Promise<Pushed> {
   const packer = pack();
   const request = httpRequest({ port, method: 'POST' });
   const answer = once(request, 'response');
   Readable.from(packer as AsyncIterable<Buffer>)
-    .pipe(createGzip({ level: 1 }))
+    .pipe(createGzip({ level: 0 }))
     .pipe(request);
   packer.entry({ name: 'manifest.json' }, '{"title":"Large one"}');
   const line = (): string =>

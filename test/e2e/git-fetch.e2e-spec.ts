@@ -40,6 +40,8 @@ async function apiCommit(repo: HostedRepo, changes: Record<string, string>, bran
   return body.sha as string;
 }
 
+const entries = (count: number): string[] => Array.from({ length: count }, (_, n) => `entry ${n}\n`);
+
 describe.each(PROTOCOLS)('fetching with protocol version %s', (version) => {
   const protocol = ['-c', `protocol.version=${version}`];
 
@@ -61,10 +63,10 @@ describe.each(PROTOCOLS)('fetching with protocol version %s', (version) => {
   it('pulls into a clone with a long history of its own', async () => {
     const repo = await hostRepo(server, alice);
     const work = await emptyWorkTree(client, repo);
-    for (let n = 0; n < 20; n += 1) await client.commit(work, 'log.txt', `entry ${n}\n`);
+    await client.history(work, 'log.txt', entries(20));
     await client.git(work, ...protocol, 'push', '-q', 'origin', 'main');
     const folder = await clone(client, repo.url, ...protocol);
-    for (let n = 0; n < 20; n += 1) await client.commit(folder, 'mine.txt', `entry ${n}\n`);
+    await client.history(folder, 'mine.txt', entries(20));
     const theirs = await client.commit(work, 'theirs.txt', 'x\n');
     await client.git(work, ...protocol, 'push', '-q', 'origin', 'main');
     await client.git(folder, ...protocol, 'pull', '-q', '--no-rebase', '--no-edit');
@@ -75,7 +77,7 @@ describe.each(PROTOCOLS)('fetching with protocol version %s', (version) => {
   it('clones shallow, deepens and unshallows', async () => {
     const repo = await hostRepo(server, alice);
     const work = await emptyWorkTree(client, repo);
-    for (let n = 0; n < 6; n += 1) await client.commit(work, 'log.txt', `entry ${n}\n`);
+    await client.history(work, 'log.txt', entries(6));
     await client.git(work, 'push', '-q', 'origin', 'main');
     const folder = await clone(client, repo.url, ...protocol, '--depth=1');
     const depth = (): Promise<string> => client.git(folder, 'rev-list', '--count', 'HEAD');

@@ -23,10 +23,10 @@ async function hosted(commits: number): Promise<{ repo: string; url: string; wor
   const work = `w${count}`;
   await client.git('.', 'init', '-q', '-b', 'main', work);
   await client.git(work, 'remote', 'add', 'origin', url);
-  const heads: string[] = [];
-  for (let n = 0; n < commits; n += 1)
-    heads.push(await client.commit(work, `file-${n}.txt`, `content ${n}\n`.repeat(50)));
-  if (commits > 0) await client.git(work, 'push', '-q', 'origin', 'main');
+  if (commits === 0) return { repo, url, work, heads: [] };
+  const contents = Array.from({ length: commits }, (_, n) => `content ${n}\n`.repeat(50));
+  const heads = await client.history(work, (n) => `file-${n}.txt`, contents);
+  await client.git(work, 'push', '-q', 'origin', 'main');
   return { repo, url, work, heads };
 }
 
