@@ -10,12 +10,15 @@ import { CloneHosts } from './coding-sessions/clone-url.js';
 import { CodingSessionCreation } from './coding-sessions/coding-session-creation.js';
 import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repository.js';
 import { CodingSessionsService } from './coding-sessions/coding-sessions.service.js';
+import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiSessionsController } from './http/api-sessions.controller.js';
 import { SandboxHoldings } from './sandbox-holdings.js';
 import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
+import { WorkspaceFiles } from './workspace/workspace-files.js';
+import { Workspaces } from './workspace/workspaces.js';
 
 const cloneHosts = {
   provide: CloneHosts,
@@ -26,7 +29,7 @@ const cloneHosts = {
 /** Sandboxes: sessions of both surfaces and the chats in them. */
 @Module({
   imports: [AccountsModule],
-  controllers: [AgentSessionsController, ApiSessionsController, ApiChatsController],
+  controllers: [AgentSessionsController, AgentFilesController, ApiSessionsController, ApiChatsController],
   providers: [
     AgentSessionsRepository,
     AgentSessionsService,
@@ -40,6 +43,8 @@ const cloneHosts = {
     SandboxesRepository,
     SandboxHoldings,
     SandboxJournal,
+    WorkspaceFiles,
+    Workspaces,
   ],
 })
 export class SandboxesModule {}

@@ -55,6 +55,8 @@ export class AppConfig {
   /** Hosts that sandboxes may clone repositories from, comma-separated, besides this server itself. */
   @Matches(/^[^\s,/:]+(?:\s*,\s*[^\s,/:]+)*$/, { message: 'SANDBOX_CLONE_HOSTS must be host names with commas' })
   SANDBOX_CLONE_HOSTS = 'github.com';
+  /** Largest file that may be put into a workspace over HTTP, in bytes. */
+  @toInt @IsInt() @Min(1) SANDBOX_MAX_UPLOAD_BYTES = 104_857_600;
   /** Largest accepted commit body in bytes. */
   @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
   /** Largest accepted push in bytes. */

@@ -4,10 +4,9 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseGuard
 import { ApiOkResponse, ApiOperation, ApiParam, ApiProduces, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DomainError } from '#kernel';
-import { ApiFailures, RequireScopes } from '#platform';
+import { ApiFailures, contentRange, parseByteRange, RequireScopes } from '#platform';
 import { FilesService, type FoundBlob, MAX_WHOLE_BLOB } from '../files.service.js';
 import type { Repo } from '../repo.js';
-import { contentRange, parseByteRange } from './byte-range.js';
 import { RepoGuard, TheRepo } from './repo.guard.js';
 import { V1BatchBody, V1BatchResult, V1Blob, V1Tree } from './v1-files.dto.js';
 

@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { DomainError } from '#kernel';
-import { Caller, type Principal, RequireScopes } from '#platform';
+import { Caller, type Principal, RequireScopes, sendStream } from '#platform';
 import { Archives } from '../archive/archives.js';
 import { SessionsService } from '../sessions.service.js';
 import { SessionVersionsService } from '../sync/session-versions.service.js';
@@ -13,7 +13,6 @@ import {
   CapturedTools,
   CapturedWorkspace,
 } from './captured-content.dto.js';
-import { sendStream } from './send-stream.js';
 
 /** What is inside a captured session; read from what the push indexed, never from the archive. */
 @ApiTags('Captured sessions')

@@ -10,14 +10,13 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { RequiresFeature } from '#accounts';
-import { ApiFailures, Blobs, Caller, type Principal, RequireScopes, StreamBody, UserOnly } from '#platform';
+import { ApiFailures, Blobs, Caller, type Principal, RequireScopes, sendStream, StreamBody, UserOnly } from '#platform';
 import { renamedArchive } from '../archive/renamed-archive.js';
 import { SessionsService } from '../sessions.service.js';
 import { PushService } from '../sync/push.service.js';
 import { SessionVersionsService } from '../sync/session-versions.service.js';
 import { etagOf, type SessionVersion } from '../sync/version.js';
 import { deliveryOf, FILE_FORM } from './delivery.js';
-import { sendStream } from './send-stream.js';
 import { CapturedPushed, CapturedVersionList, CapturedVersionListQuery } from './captured-sync.dto.js';
 
 const ARCHIVE = 'application/gzip';

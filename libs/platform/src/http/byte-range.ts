@@ -1,5 +1,10 @@
 import { DomainError } from '#kernel';
-import type { ByteRange } from '../store/operations/read-blob.js';
+
+/** Byte positions [start, end). */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
 
 const SHAPE = /^bytes=(\d{1,15})-(\d{0,15})$/;
 const SUFFIX = /^bytes=-(\d{1,15})$/;

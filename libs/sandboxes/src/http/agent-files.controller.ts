@@ -1,0 +1,154 @@
+import { basename, extname } from 'node:path';
+import { Controller, Delete, Get, Headers, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiBody,
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import {
+  bodyStream,
+  Caller,
+  contentRange,
+  parseByteRange,
+  type Principal,
+  RequireScopes,
+  sendStream,
+  StreamBody,
+} from '#platform';
+import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
+import { AccessScope } from '../scope/access-scope.js';
+import { type FileView, type OpenFile, WorkspaceFiles } from '../workspace/workspace-files.js';
+import { AgentFileEntry, AgentWrittenFile, etagsIn } from './agent-files.dto.js';
+
+const PATH = { name: 'path', description: 'Workspace-relative; slashes need no escape', type: String };
+
+/** The workspace as the session's scope shows it; outside of it everything is 403, there or not. */
+@ApiTags('Agent files')
+@Controller('v1/sessions/:session_id/files')
+export class AgentFilesController {
+  constructor(
+    private readonly sessions: AgentSessionsService,
+    private readonly files: WorkspaceFiles,
+  ) {}
+
+  /** The entries of a directory by name; those on the way to the scope show only that way. */
+  @Get()
+  @RequireScopes('sandboxes:read')
+  @ApiOperation({ operationId: 'listAgentFiles', summary: 'List a directory' })
+  @ApiQuery({ name: 'path', required: false, description: 'The workspace itself when absent', type: String })
+  @ApiOkResponse({ type: [AgentFileEntry] })
+  async list(
+    @Caller() caller: Principal,
+    @Param('session_id') id: string,
+    @Query('path') path: unknown,
+  ): Promise<AgentFileEntry[]> {
+    const view = await this.viewOf(caller, id);
+    const entries = await this.files.list(view, typeof path === 'string' ? path : '');
+    return entries.map((entry) => AgentFileEntry.from(entry));
+  }
+
+  /** A file's bytes, or part of them; of a directory its listing. */
+  @Get('*path')
+  @RequireScopes('sandboxes:read')
+  @ApiOperation({ operationId: 'getAgentFile', summary: 'Read a file' })
+  @ApiParam(PATH)
+  @ApiHeader({ name: 'Range', required: false })
+  @ApiOkResponse({ content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } })
+  async get(
+    @Caller() caller: Principal,
+    @Param('session_id') id: string,
+    @Param('path') names: string[],
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const view = await this.viewOf(caller, id);
+    const path = names.join('/');
+    const found = await this.files.open(view, path);
+    if (found.kind === 'file') return sendFile(found, path, request, response);
+    const entries = await this.files.list(view, path);
+    response.json(entries.map((entry) => AgentFileEntry.from(entry)));
+  }
+
+  /** The whole file at once: readers see the old content or the new. Missing directories are made. */
+  @Put('*path')
+  @RequireScopes('sandboxes:write')
+  @HttpCode(201)
+  @StreamBody()
+  @ApiOperation({ operationId: 'putAgentFile', summary: 'Write a file' })
+  @ApiParam(PATH)
+  @ApiHeader({ name: 'If-Match', required: false, description: 'ETags, or *' })
+  @ApiHeader({ name: 'If-None-Match', required: false, description: '* writes a new file only' })
+  @ApiBody({ schema: { type: 'string', format: 'binary' } })
+  @ApiCreatedResponse({ type: AgentWrittenFile })
+  async put(
+    @Caller() caller: Principal,
+    @Param('session_id') id: string,
+    @Param('path') names: string[],
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<AgentWrittenFile> {
+    const { 'content-length': length, 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
+    const terms = {
+      ifMatch: etagsIn(ifMatch),
+      mustBeNew: ifNoneMatch?.trim() === '*',
+      announcedBytes: length === undefined ? null : Number(length),
+    };
+    const view = await this.viewOf(caller, id);
+    const written = await this.files.write(view, names.join('/'), terms, bodyStream(request));
+    response.setHeader('ETag', written.etag);
+    return AgentWrittenFile.from(written);
+  }
+
+  @Delete('*path')
+  @RequireScopes('sandboxes:write')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'deleteAgentFile', summary: 'Delete a file or an empty directory' })
+  @ApiParam(PATH)
+  @ApiNoContentResponse()
+  async remove(
+    @Caller() caller: Principal,
+    @Param('session_id') id: string,
+    @Param('path') names: string[],
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<void> {
+    await this.files.remove(await this.viewOf(caller, id), names.join('/'), etagsIn(ifMatch));
+  }
+
+  private async viewOf(caller: Principal, id: string): Promise<FileView> {
+    const session = await this.sessions.get(caller, id);
+    return { accountId: session.accountId, scope: new AccessScope(session.id, session.fileAccess) };
+  }
+}
+
+/** The file is somebody's upload: never shown as a page of this server. */
+async function sendFile(file: OpenFile, path: string, request: Request, response: Response): Promise<void> {
+  try {
+    response.setHeader('ETag', file.etag);
+    response.setHeader('Last-Modified', file.modifiedAt.toUTCString());
+    response.setHeader('Accept-Ranges', 'bytes');
+    response.setHeader('Cache-Control', 'private, no-cache');
+    if (etagsIn(request.headers['if-none-match'])?.some((tag) => tag === '*' || tag === file.etag)) {
+      response.status(304).end();
+      return;
+    }
+    const condition = request.headers['if-range'];
+    const isSame = condition === undefined || condition === file.etag;
+    const range = isSame ? parseByteRange(request.headers.range, file.size, true) : null;
+    if (range) response.status(206).setHeader('Content-Range', contentRange(range, file.size));
+    response.type(extname(path) || 'application/octet-stream');
+    response.attachment(basename(path));
+    const { start, end } = range ?? { start: 0, end: file.size };
+    response.setHeader('Content-Length', end - start);
+    if (request.method === 'HEAD' || end === start) response.end();
+    else await sendStream(file.read({ start, end }), response);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,30 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { FileEntry } from '../workspace/file-entry.js';
+import type { WrittenFile } from '../workspace/workspace-files.js';
+
+export class AgentFileEntry {
+  @ApiProperty() name!: string;
+  @ApiProperty({ enum: ['file', 'directory'] }) type!: string;
+  @ApiProperty({ description: 'Bytes; 0 for a directory' }) size!: number;
+  @ApiProperty({ description: 'Seconds since the epoch' }) modified!: number;
+
+  static from({ name, type, size, modifiedAt }: FileEntry): AgentFileEntry {
+    return { name, type, size, modified: modifiedAt.getTime() / 1_000 };
+  }
+}
+
+export class AgentWrittenFile {
+  @ApiProperty({ description: 'Workspace-relative' }) path!: string;
+  @ApiProperty({ description: 'Bytes' }) size!: number;
+  @ApiProperty({ description: 'Seconds since the epoch' }) modified!: number;
+
+  static from({ path, size, modifiedAt }: WrittenFile): AgentWrittenFile {
+    return { path, size, modified: modifiedAt.getTime() / 1_000 };
+  }
+}
+
+/** The values of `If-Match` or `If-None-Match`; null without one. */
+export function etagsIn(header: string | undefined): string[] | null {
+  if (header === undefined) return null;
+  return header.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+}
