@@ -3,13 +3,14 @@ import { Injectable } from '@nestjs/common';
 import { DomainError, fromWireError } from '#kernel';
 import { currentContext, Database, Idempotency, type Principal } from '#platform';
 import { countMessages } from '../archive/message-log.js';
+import type { ModelWish } from '../models/judge-settings.js';
 import { SessionVersionsService } from '../sync/session-versions.service.js';
 import { type Audit, MANY_MESSAGES } from './audit.js';
 import { AuditRunner } from './audit-runner.js';
 import { AuditStarts } from './audit-starts.js';
 import { AuditsRepository } from './audits.repository.js';
 import { AuditsService } from './audits.service.js';
-import { JudgeChoice, type JudgeWish } from './judge-choice.js';
+import { JudgeChoice } from './judge-choice.js';
 
 /** An audit that goes on in the background. */
 export interface AcceptedAudit {
@@ -44,7 +45,7 @@ export class AuditRequests {
   async audit<Body>(
     caller: Principal,
     name: string,
-    wish: JudgeWish,
+    wish: ModelWish,
     accepted: (audit: AcceptedAudit) => Body,
   ): Promise<{ readonly report: string } | { readonly accepted: Body }> {
     const session = await this.sessions.ownSessionOf(caller, name);

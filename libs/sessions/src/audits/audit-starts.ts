@@ -35,7 +35,7 @@ export class AuditStarts {
    */
   async asked(caller: Principal, session: CapturedSession, judge: ChosenJudge, inBackground: boolean): Promise<Audit> {
     const now = this.clock.date();
-    await this.audits.dropWaiting(session.uid, now);
+    await this.audits.dropWaiting(session.uid);
     for (let tries = 0; tries < TRIES; tries += 1) {
       const id = await this.insert(session, judge, { trigger: 'manual', requestedBy: caller.userId, runAfter: now });
       const audit = id === null ? await this.audits.findUnfinished(session.uid) : await this.audits.find(id);
@@ -45,7 +45,7 @@ export class AuditStarts {
       if (id !== null) {
         const facts = { audit_id: id, model: judge.model, etag: session.etag };
         await this.journal.record(caller, session, { event: SESSION_AUDIT_REQUESTED, action: 'session.audit' }, facts);
-        if (inBackground) await this.dispatch.send(audit);
+        if (inBackground) await this.dispatch.send(audit, caller.userId);
       }
       return audit;
     }
@@ -55,9 +55,13 @@ export class AuditStarts {
     });
   }
 
-  /** An audit of what was pushed, in a moment; in place of one that waits. None while another runs: its end asks again. */
+  /**
+   * An audit of what was pushed, in a moment, and in place of one that waits; none if it had one. While another runs
+   * none is begun: the end of that one is the time to look again.
+   */
   async pushed(session: CapturedSession, judge: ChosenJudge): Promise<void> {
-    await this.audits.dropWaiting(session.uid, this.clock.date());
+    if (await this.audits.hasBegunFor(session.versionId)) return;
+    await this.audits.dropWaiting(session.uid);
     const runAfter = new Date(this.clock.now() + SETTLING_MS);
     const id = await this.insert(session, judge, { trigger: 'on_sync', requestedBy: session.userId, runAfter });
     if (id === null) return;

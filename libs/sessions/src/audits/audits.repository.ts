@@ -79,11 +79,11 @@ export class AuditsRepository {
     return rows.length > 0;
   }
 
-  /** Drops the audit that waits for its time without having been begun: another takes its place. */
-  async dropWaiting(sessionUid: string, now: Date): Promise<void> {
+  /** Drops the audit of a push that was not begun yet: another takes its place. */
+  async dropWaiting(sessionUid: string): Promise<void> {
     await this.db.query(
-      `delete from session_audit where session_uid = $1 and state = 'queued' and attempt = 0 and run_after > $2`,
-      [sessionUid, now],
+      `delete from session_audit where session_uid = $1 and trigger = 'on_sync' and state = 'queued' and attempt = 0`,
+      [sessionUid],
     );
   }
 
@@ -109,11 +109,10 @@ export class AuditsRepository {
     return row ?? null;
   }
 
-  async hasOfVersion(versionId: string): Promise<boolean> {
-    const rows = await this.db.query(
-      `select 1 from session_audit where version_id = $1 and (state <> 'queued' or attempt > 0) limit 1`,
-      [versionId],
-    );
+  async hasBegunFor(versionId: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from session_audit where version_id = $1 and attempt > 0 limit 1', [
+      versionId,
+    ]);
     return rows.length > 0;
   }
 

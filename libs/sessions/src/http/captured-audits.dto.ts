@@ -15,7 +15,7 @@ import {
 import type { AuditResult } from '../audits/audit.js';
 import type { AcceptedAudit } from '../audits/audit-requests.service.js';
 import type { AuditStatus, StoredAudit } from '../audits/audits.service.js';
-import type { JudgeWish } from '../audits/judge-choice.js';
+import type { ModelWish } from '../models/judge-settings.js';
 
 const NO_NUL = /^[^\0]*$/;
 const toInt = Transform(({ value }: { value: unknown }) =>
@@ -54,7 +54,7 @@ export class CapturedAuditBody {
   @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
   base_url?: string | null;
 
-  static toWish(body: CapturedAuditBody): JudgeWish {
+  static toWish(body: CapturedAuditBody): ModelWish {
     return {
       model: body.model ?? null,
       provider: body.provider ?? null,
