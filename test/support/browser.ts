@@ -19,15 +19,16 @@ export class Browser {
 
   constructor(private readonly accept = 'text/html,application/xhtml+xml') {}
 
-  /** One request, redirects not followed. */
-  async visit(url: string): Promise<Page> {
+  /** One request, redirects not followed; the fields of a form are posted. */
+  async visit(url: string, form?: Readonly<Record<string, string>>): Promise<Page> {
     const { pathname } = new URL(url);
     const cookie = this.cookies
       .filter(({ path }) => pathname === path || pathname.startsWith(path.replace(/\/?$/, '/')))
       .map(({ name, value }) => `${name}=${value}`)
       .join('; ');
     const headers = { accept: this.accept, ...(cookie !== '' && { cookie }) };
-    const response = await fetch(url, { headers, redirect: 'manual' });
+    const body = form && new URLSearchParams(form);
+    const response = await fetch(url, { headers, redirect: 'manual', ...(body && { method: 'POST', body }) });
     for (const line of response.headers.getSetCookie()) this.keep(line);
     return { url, status: response.status, headers: response.headers, text: await response.text() };
   }

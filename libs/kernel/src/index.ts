@@ -7,3 +7,4 @@ export * from './slug.js';
 export * from './disk-full.js';
 export * from './missing-file.js';
 export * from './blob-spool.js';
+export * from './html.js';

@@ -34,9 +34,12 @@ export function isSessionId(text: string): boolean {
   return ID.test(text);
 }
 
-/** An alias never looks like an id, so that a name in a path means one thing. */
+/** Words that stand where a session's name does in other routes. */
+const ROUTE_WORDS: ReadonlySet<string> = new Set(['admin', 'audits', 'search', 'share', 'summaries']);
+
+/** An alias never looks like an id or like another route, so that a name in a path means one thing. */
 export function isAlias(text: string): boolean {
-  return ALIAS.test(text) && !ID.test(text);
+  return ALIAS.test(text) && !ID.test(text) && !ROUTE_WORDS.has(text);
 }
 
 /** Tools that are one family: each finds the sessions of both (sessionfs-1.md §7.7). */

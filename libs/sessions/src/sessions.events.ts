@@ -12,3 +12,5 @@ export const SESSION_AUDIT_FAILED = 'session.audit_failed';
 export const SESSION_AUDIT_CHANGED = 'session.audit_changed';
 /** Its subject is the organisation. */
 export const DLP_POLICY_CHANGED = 'dlp.policy_changed';
+export const SESSION_SHARED = 'session.shared';
+export const SESSION_UNSHARED = 'session.unshared';

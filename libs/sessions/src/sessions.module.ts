@@ -15,6 +15,8 @@ import { CapturedContentController } from './http/captured-content.controller.js
 import { CapturedDlpController } from './http/captured-dlp.controller.js';
 import { CapturedHandoffsController } from './http/captured-handoffs.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
+import { CapturedSharedController } from './http/captured-shared.controller.js';
+import { CapturedShareLinksController } from './http/captured-share-links.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
 import { ConversationPasses } from './passes/conversation-passes.js';
 import { CapturedUploadController } from './http/captured-upload.controller.js';
@@ -23,6 +25,14 @@ import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { SessionSettingsModule } from './settings/session-settings.module.js';
+import { ShareGuesses } from './sharing/share-guesses.js';
+import { ShareLinksRepository } from './sharing/share-links.repository.js';
+import { ShareLinksService } from './sharing/share-links.service.js';
+import { SharePasswords } from './sharing/share-passwords.js';
+import { SharedAccess } from './sharing/shared-access.service.js';
+import { SharedArchivesRepository } from './sharing/shared-archives.repository.js';
+import { SharedArchives } from './sharing/shared-archives.service.js';
+import { SharedConversation } from './sharing/shared-conversation.service.js';
 import { ArchiveIntake } from './sync/archive-intake.service.js';
 import { PushPlan } from './sync/push-plan.js';
 import { PushService } from './sync/push.service.js';
@@ -44,6 +54,8 @@ import { VersionsRepository } from './sync/versions.repository.js';
     CapturedSyncController,
     CapturedContentController,
     CapturedUploadController,
+    CapturedShareLinksController,
+    CapturedSharedController,
   ],
   providers: [
     ...AUDIT_PROVIDERS,
@@ -62,6 +74,14 @@ import { VersionsRepository } from './sync/versions.repository.js';
     SessionsRepository,
     SessionsService,
     SessionVersionsService,
+    ShareGuesses,
+    ShareLinksRepository,
+    ShareLinksService,
+    SharePasswords,
+    SharedAccess,
+    SharedArchives,
+    SharedArchivesRepository,
+    SharedConversation,
     UploadService,
     UploadSlots,
     VersionsRepository,

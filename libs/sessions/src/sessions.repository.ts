@@ -79,6 +79,12 @@ export class SessionsRepository {
     return row ?? null;
   }
 
+  /** Whoever owns it, deleted or not: for those who were shown it otherwise. */
+  async findByUid(uid: string): Promise<CapturedSession | null> {
+    const [row] = await this.db.query<CapturedSession>(`select ${COLUMNS} from ${TABLES} where s.uid = $1`, [uid]);
+    return row ?? null;
+  }
+
   /**
    * As `find`, with the row held until the transaction ends. Locked on its own first: a lock that had to wait would
    * look for the version that was current before, and find no row at all.

@@ -48,6 +48,18 @@ export class SessionsService {
     return shown;
   }
 
+  /** A live session of the caller's own, its row held until the transaction ends. Errors: as `get`. */
+  async getOwnLocked(caller: Principal, name: string): Promise<CapturedSession> {
+    assertName(name);
+    return this.getOwnLive(caller, name);
+  }
+
+  /** A session of the caller's own, also one in the trash. Errors: as `get`. */
+  async getOwnAnyState(caller: Principal, name: string): Promise<CapturedSession> {
+    assertName(name);
+    return this.getOwn(caller, name);
+  }
+
   /** Sets title, alias, tags or visibility; what is set so outlives later pushes. Errors: `conflict` for a taken alias. */
   async edit(caller: Principal, name: string, change: SessionEdit): Promise<CapturedSession> {
     assertName(name);

@@ -13,6 +13,7 @@ import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
 import { CreateSessionSettings1700000014000 } from './1700000014000-create-session-settings.js';
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
+import { CreateSharing1700000013000 } from './1700000013000-create-sharing.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 import { CreateSessionAudits1700000015000 } from './1700000015000-create-session-audits.js';
@@ -30,6 +31,7 @@ export const MIGRATIONS = [
   CreateCapturedSessions1700000011000,
   CreateSessionSettings1700000014000,
   CreateHandoffs1700000016000,
+  CreateSharing1700000013000,
   CreateAutosyncAndDlp1700000017000,
   CreateSandboxes1700000020000,
   CreateSessionAudits1700000015000,

@@ -21,6 +21,8 @@ export type MessageOrder = 'oldest' | 'newest';
 
 /** Neighbouring blocks are fetched together up to this many bytes. */
 const FETCH_BYTES = 512 * 1024;
+/** What another thread is given at once of a page. */
+const PAGE_BLOCK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const SHOWN_BYTE = SHOWN.charCodeAt(0);
 
@@ -71,6 +73,21 @@ export class MessageLogReader {
       const part = shown.slice(Math.max(0, from - shownBefore), Math.max(0, to - shownBefore));
       yield* isNewest ? part.reverse() : part;
     }
+  }
+
+  /** As `page`, put together to blocks that `messagesOf` reads in another thread, one in memory at a time. */
+  async *pageBlocks(offset: number, limit: number, order: MessageOrder = 'oldest'): AsyncGenerator<Buffer> {
+    let pieces: Buffer[] = [];
+    let held = 0;
+    for await (const { line, json } of this.page(offset, limit, order)) {
+      pieces.push(Buffer.from(`${line}${SHOWN}`), json, Buffer.from('\n'));
+      held += json.length;
+      if (held < PAGE_BLOCK_BYTES) continue;
+      yield Buffer.concat(pieces);
+      pieces = [];
+      held = 0;
+    }
+    if (held > 0) yield Buffer.concat(pieces);
   }
 
   private async *fetch(blocks: readonly PlacedBlock[]): AsyncGenerator<PlacedBlock & { readonly text: Buffer }> {

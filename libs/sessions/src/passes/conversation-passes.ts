@@ -30,7 +30,7 @@ export class ConversationPasses implements OnApplicationShutdown {
   async run<Name extends PassName>(
     pass: Name,
     input: PassInput<Name>,
-    conversation: MessageLogReader,
+    conversation: Pick<MessageLogReader, 'blockTexts'>,
   ): Promise<PassResult<Name>> {
     if (this.isClosing) throw new DomainError('unavailable', 'The server is shutting down');
     // The first idle one, so that a second thread starts only when it is needed.

@@ -1,6 +1,7 @@
 import { ClaimSurvey } from '../conversation/audit/claim-survey.js';
 import { JudgePrompts, type PromptSpots } from '../conversation/audit/judge-prompts.js';
 import { RuleAuditPass, type RuleAuditFacts } from '../conversation/audit/rule-audit-pass.js';
+import { SharedHtmlPass, SharedJsonPass } from '../conversation/page/shared-passes.js';
 import type { ConversationPass } from '../conversation/pass.js';
 
 /** Every pass a worker can run, by name; what each is made from must survive a structured clone. */
@@ -8,6 +9,8 @@ export const PASSES = {
   'audit.rules': (facts: RuleAuditFacts) => new RuleAuditPass(facts),
   'audit.survey': (_: null) => new ClaimSurvey(),
   'audit.prompts': (spots: PromptSpots) => new JudgePrompts(spots),
+  'share.html': (_: null) => new SharedHtmlPass(),
+  'share.json': (_: null) => new SharedJsonPass(),
 } satisfies Record<string, (input: never) => ConversationPass<unknown>>;
 
 export type PassName = keyof typeof PASSES;

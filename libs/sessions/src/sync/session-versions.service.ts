@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { Blobs, type Principal } from '#platform';
+import { type BlobHolder, Blobs, type Principal } from '#platform';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import { type CapturedSession, sessionNotFound } from '../captured-session.js';
 import { SessionsRepository } from '../sessions.repository.js';
@@ -12,6 +12,9 @@ export interface VersionPage {
   readonly versions: readonly SessionVersion[];
   readonly hasMore: boolean;
 }
+
+/** Who holds the blobs of a version, those made of them later included. */
+export const versionHolder = (versionId: string): BlobHolder => ({ kind: 'session_version', ownerId: versionId });
 
 /** The versions of a session: adds, finds and lists them. */
 @Injectable()
@@ -96,7 +99,7 @@ export class SessionVersionsService {
       clientDevice,
       createdAt,
     });
-    const holder = { kind: 'session_version', ownerId: versionId };
+    const holder = versionHolder(versionId);
     await this.blobs.hold(archive.digest, holder);
     if (conversation.log) await this.blobs.hold(conversation.log.digest, holder);
     return versionId;

@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { DomainError } from '#kernel';
+import { DomainError, escapeHtml } from '#kernel';
 import { sendError } from '#platform';
 import type { SsoKey } from '../sso-keys.js';
 
@@ -39,7 +39,7 @@ export class SsoPageFilter implements ExceptionFilter<DomainError> {
 }
 
 function sendPage(response: Response, status: number, title: string, lines: readonly string[]): void {
-  const text = lines.map((line) => `<p>${escaped(line)}</p>`).join('\n');
+  const text = lines.map((line) => `<p>${escapeHtml(line)}</p>`).join('\n');
   keepPrivate(response).status(status).type('html').send(`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title></head>
@@ -48,8 +48,4 @@ ${text}
 </body>
 </html>
 `);
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
