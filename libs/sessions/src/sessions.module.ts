@@ -25,14 +25,7 @@ import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
 import { SessionSettingsModule } from './settings/session-settings.module.js';
-import { ShareGuesses } from './sharing/share-guesses.js';
-import { ShareLinksRepository } from './sharing/share-links.repository.js';
-import { ShareLinksService } from './sharing/share-links.service.js';
-import { SharePasswords } from './sharing/share-passwords.js';
-import { SharedAccess } from './sharing/shared-access.service.js';
-import { SharedArchivesRepository } from './sharing/shared-archives.repository.js';
-import { SharedArchives } from './sharing/shared-archives.service.js';
-import { SharedConversation } from './sharing/shared-conversation.service.js';
+import { SHARING_PROVIDERS } from './sharing/sharing.providers.js';
 import { ArchiveIntake } from './sync/archive-intake.service.js';
 import { PushPlan } from './sync/push-plan.js';
 import { PushService } from './sync/push.service.js';
@@ -60,6 +53,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
   providers: [
     ...AUDIT_PROVIDERS,
     ...HANDOFF_PROVIDERS,
+    ...SHARING_PROVIDERS,
     ArchiveIntake,
     Archives,
     AutosyncRepository,
@@ -74,14 +68,6 @@ import { VersionsRepository } from './sync/versions.repository.js';
     SessionsRepository,
     SessionsService,
     SessionVersionsService,
-    ShareGuesses,
-    ShareLinksRepository,
-    ShareLinksService,
-    SharePasswords,
-    SharedAccess,
-    SharedArchives,
-    SharedArchivesRepository,
-    SharedConversation,
     UploadService,
     UploadSlots,
     VersionsRepository,
