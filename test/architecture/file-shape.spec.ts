@@ -4,7 +4,7 @@ import { LIBS } from './import-table.js';
 import { ROOT } from './planted-tree.js';
 
 const SUFFIXES =
-  'module service repository entity controller dto guard filter interceptor events jobs spec int-spec e2e-spec'.split(
+  'module providers service repository entity controller dto guard filter interceptor events jobs spec int-spec e2e-spec'.split(
     ' ',
   );
 const BANNED_WORDS = 'util utils helper helpers common misc manager'.split(' ');
