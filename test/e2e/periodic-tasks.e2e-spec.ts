@@ -3,7 +3,7 @@ import { getQueueToken } from '@nestjs/bullmq';
 import type { DynamicModule } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { AppModule } from '../../apps/server/src/app.module.js';
-import { type PeriodicTask, PeriodicTasks } from '../../libs/platform/src/index.js';
+import { Database, type PeriodicTask, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { admin } from '../support/client.js';
 import { type RootModule, startOn, startTestServer, type TestServer } from '../support/server.js';
 
@@ -101,6 +101,20 @@ it('forgets a task that the next version does not have, and leaves the rounds of
   expect(await nextOf('test.slow')).toBeUndefined();
 });
 
+it('begins a schedule anew whose next round was lost', async () => {
+  const queue = queueOf(server);
+  const { app } = server;
+  const db = app.get(Database);
+  await db.query('delete from jobs.job where scheduler_id = $1', [broken.name]);
+  await db.query('update jobs.scheduler set next_run_ms = next_run_ms - 7200000 where scheduler_id = $1', [
+    broken.name,
+  ]);
+  await app.get(PeriodicTasks).schedule();
+  const next = (await queue.getJobScheduler(broken.name))!.next!;
+  expect(next).toBeGreaterThan(Date.now());
+  expect(await queue.getJob(`repeat:${broken.name}:${next}`)).toBeDefined();
+});
+
 it('schedules nothing and runs nothing in a process that only answers requests', async () => {
   const seen: string[] = [];
   const extra: PeriodicTask = { name: 'test.extra', everyMs: LONG, run: async () => seen.push('round') };
@@ -108,9 +122,10 @@ it('schedules nothing and runs nothing in a process that only answers requests',
   expect(await queueOf(api).getJobScheduler('test.extra')).toBeUndefined();
   expect(await queueOf(api).getJobScheduler('test.broken')).toBeDefined();
   await queueOf(api).add('test.extra', {}, { attempts: 1 });
-  await until(async () => (await queueOf(server).getFailedCount()) > 0);
-  const [job] = await queueOf(server).getFailed();
-  expect(job?.failedReason).toContain('knows no periodic task called test.extra');
+  const failure = async (): Promise<string | undefined> =>
+    (await queueOf(server).getFailed()).find(({ name }) => name === 'test.extra')?.failedReason;
+  await until(async () => (await failure()) !== undefined);
+  expect(await failure()).toContain('knows no periodic task called test.extra');
   expect(seen).toEqual([]);
   await api.close();
 });

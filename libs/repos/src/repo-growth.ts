@@ -26,7 +26,7 @@ export class RepoGrowth {
   }
 
   /** Part of the transaction that deletes the repository, once its row is gone. */
-  release(repo: Repo): Promise<void> {
-    return this.quota.release(repo.accountId, storedItemOf(repo));
+  async release(repo: Repo): Promise<void> {
+    await this.quota.release(repo.accountId, storedItemOf(repo));
   }
 }

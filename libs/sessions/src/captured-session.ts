@@ -24,8 +24,12 @@ export interface CapturedSession extends ArchiveMetadata {
   readonly purgeAfter: Date | null;
 }
 
-/** How long a deleted session can be restored (sessionfs-1.md §7.9). */
-export const TRASH_DAYS = 30;
+const TRASH_DAYS = 30;
+
+/** Until when what is deleted now can be restored (sessionfs-1.md §7.9). */
+export function trashDeadline(now: Date): Date {
+  return new Date(now.getTime() + TRASH_DAYS * 86_400_000);
+}
 
 const ID = /^ses_[a-z0-9]{8,40}$/;
 const ALIAS = /^[A-Za-z0-9][A-Za-z0-9_-]{2,99}$/;
@@ -54,4 +58,11 @@ export function toolFamily(tool: string): readonly string[] {
 
 export function sessionNotFound(): DomainError {
   return new DomainError('not_found', 'Session not found');
+}
+
+/** An id is its owner's: administrators say whose they mean where it is not unique. */
+export function severalOfThatId(...sessions: readonly { readonly userId: string }[]): DomainError {
+  return new DomainError('conflict', 'Several users have a session of this id; name one with user_id', {
+    details: { user_ids: sessions.map(({ userId }) => userId) },
+  });
 }

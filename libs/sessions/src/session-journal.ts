@@ -10,10 +10,10 @@ export class SessionJournal {
     private readonly audit: Audit,
   ) {}
 
-  /** Facts are ids and small values; the session's own id is added. */
+  /** Facts are ids and small values; the session's own id is added. A null caller is the server itself. */
   async record(
-    caller: Principal,
-    session: CapturedSession,
+    caller: Principal | null,
+    session: Pick<CapturedSession, 'uid' | 'id' | 'accountId'>,
     { event, action }: { readonly event: string; readonly action: string },
     facts: Readonly<Record<string, unknown>> = {},
   ): Promise<void> {

@@ -11,6 +11,7 @@ import { DlpPoliciesRepository } from './dlp/dlp-policies.repository.js';
 import { DlpPoliciesService } from './dlp/dlp-policies.service.js';
 import { CapturedAutosyncController } from './http/captured-autosync.controller.js';
 import { HANDOFF_PROVIDERS } from './handoffs/handoff-providers.js';
+import { ApiAdminSessionsController } from './http/api-admin-sessions.controller.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
 import { CapturedDlpController } from './http/captured-dlp.controller.js';
 import { CapturedHandoffsController } from './http/captured-handoffs.controller.js';
@@ -33,6 +34,7 @@ import { SessionVersionsService } from './sync/session-versions.service.js';
 import { UploadSlots } from './sync/upload-slots.js';
 import { UploadService } from './sync/upload.service.js';
 import { VersionsRepository } from './sync/versions.repository.js';
+import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
 
 /** Captured sessions. Global, because administration asks for their counts through the platform's SessionCounts. */
 @Global()
@@ -40,6 +42,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
   imports: [AccountsModule, SessionSettingsModule],
   controllers: [
     CapturedAuditsController,
+    ApiAdminSessionsController,
     CapturedAutosyncController,
     CapturedDlpController,
     CapturedHandoffsController,
@@ -54,6 +57,7 @@ import { VersionsRepository } from './sync/versions.repository.js';
     ...AUDIT_PROVIDERS,
     ...HANDOFF_PROVIDERS,
     ...SHARING_PROVIDERS,
+    ...UPKEEP_PROVIDERS,
     ArchiveIntake,
     Archives,
     AutosyncRepository,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
-import { type CapturedSession, isAlias, isSessionId, sessionNotFound, TRASH_DAYS } from './captured-session.js';
+import { type CapturedSession, isAlias, isSessionId, sessionNotFound, trashDeadline } from './captured-session.js';
 import { DlpGate } from './dlp/dlp-gate.service.js';
 import { SessionJournal } from './session-journal.js';
 import { SESSION_CHANGED, SESSION_RESTORED, SESSION_TRASHED } from './sessions.events.js';
@@ -12,8 +12,6 @@ export interface SessionPage {
   readonly total: number;
   readonly hasMore: boolean;
 }
-
-const DAY_MS = 86_400_000;
 
 /** Captured sessions as their owner lists, names, edits and deletes them (sessionfs-1.md §7). */
 @Injectable()
@@ -91,8 +89,7 @@ export class SessionsService {
       if (!session) throw sessionNotFound();
       if (session.deletedAt) throw new DomainError('gone', 'Session already deleted');
       const at = this.clock.date();
-      const purgeAfter = new Date(at.getTime() + TRASH_DAYS * DAY_MS);
-      await this.sessions.trash(session.uid, { at, by: caller.userId, scope, purgeAfter });
+      await this.sessions.trash(session.uid, { at, by: caller.userId, scope, purgeAfter: trashDeadline(at) });
       await this.journal.record(caller, session, { event: SESSION_TRASHED, action: 'session.delete' }, { scope });
       return this.getOwn(caller, session.id);
     });

@@ -37,9 +37,14 @@ export class StorageQuota {
     if (used + bytes > limit) throw this.gate.storageLimit(used, limit);
   }
 
-  /** Gives back what a deleted item held. */
-  release(accountId: string, item: string): Promise<void> {
+  /** Gives back what a deleted item held, and answers how many bytes that were. */
+  release(accountId: string, item: string): Promise<number> {
     return this.stored.release(accountId, item);
+  }
+
+  /** Gives back some of what an item holds, in the transaction that deletes it. */
+  giveBack(accountId: string, item: string, bytes: number): Promise<void> {
+    return this.stored.add(accountId, item, -bytes);
   }
 
   /** Corrects an item to what it was found to take up; never refused. */

@@ -29,16 +29,16 @@ export class BlobsRepository {
     ]);
   }
 
-  /** Ends the holder's hold on one blob, or on all of its blobs. Whose last hold ends counts as wanted until now. */
-  async release({ kind, ownerId }: BlobHolder, digest: string | null): Promise<void> {
+  /** Ends the owners' holds on one blob, or on all of theirs. Whose last hold ends counts as wanted until now. */
+  async release(kind: string, ownerIds: readonly string[], digest: string | null): Promise<void> {
     await this.db.query(
       `with released as (
-         delete from blob_hold where kind = $1 and owner_id = $2 and ($3::text is null or digest = $3) returning digest
+         delete from blob_hold where kind = $1 and owner_id = any($2) and ($3::text is null or digest = $3) returning digest
        ), locked as (
          select digest from blob where digest in (select digest from released) order by digest for no key update
        )
        update blob set wanted_at = now() from locked where blob.digest = locked.digest`,
-      [kind, ownerId, digest],
+      [kind, ownerIds, digest],
     );
   }
 

@@ -14,7 +14,7 @@ export interface StoredBlob {
 
 /**
  * Content-addressed storage of large things. Put first, then hold in the transaction that refers to it: what nobody
- * holds goes a day after it was last put or released (blob-sweeper.jobs.ts).
+ * holds goes a day after it was last put or released (blob-sweeper.ts).
  *
  * The row comes before the bytes: once it says `wanted now`, no sweep touches the bytes for a day, however the put and
  * the sweep interleave; and whatever is in the store has a row that leads the sweep to it.
@@ -75,7 +75,12 @@ export class Blobs {
 
   /** In the transaction that no longer refers to it; without a digest all blobs of the holder. */
   async release(holder: BlobHolder, digest?: string): Promise<void> {
-    await this.repository.release(holder, digest ?? null);
+    await this.repository.release(holder.kind, [holder.ownerId], digest ?? null);
+  }
+
+  /** As `release`, for all blobs of many holders of a kind. */
+  async releaseAll(kind: string, ownerIds: readonly string[]): Promise<void> {
+    await this.repository.release(kind, ownerIds, null);
   }
 
   /** Errors: `not_found`. */

@@ -81,6 +81,12 @@ export class AppConfig {
   @IsOptional() @IsString() S3_SECRET_ACCESS_KEY?: string;
   /** New packs of a repository after which it is repacked. */
   @toInt @IsInt() @Min(2) MAINTENANCE_PACKS = 100;
+  /** Newest versions of a captured session that stay, however old. */
+  @toInt @IsInt() @Min(1) @Max(10_000) SESSION_VERSIONS_KEPT = 20;
+  /** Days that the last version of each day stays beyond those. */
+  @toInt @IsInt() @Min(0) @Max(36_500) SESSION_VERSION_DAYS = 30;
+  /** Days that a version stays which a push overwrote without knowing it. */
+  @toInt @IsInt() @Min(0) @Max(36_500) SESSION_BRANCH_DAYS = 180;
   /** Sign-ups allowed per address and hour. */
   @toInt @IsInt() @Min(1) SIGNUP_LIMIT_PER_HOUR = 20;
   /** Failed authentications allowed per address and minute. */

@@ -28,8 +28,10 @@ export class PeriodicJobs extends WorkerHost implements OnApplicationBootstrap, 
     this.worker.run().catch((error: unknown) => this.log.error({ msg: 'the job worker stopped', err: error }));
   }
 
-  beforeApplicationShutdown(): void {
+  /** Before queues are closed: a round that begins asks its queue, and would wait for a closed one for ever. */
+  async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
+    await this.worker.close();
   }
 
   async process(job: Job): Promise<void> {

@@ -58,9 +58,9 @@ export class StoredBytes implements OnApplicationBootstrap, BeforeApplicationShu
     return true;
   }
 
-  /** Gives the bytes of a deleted item back. To be called once nobody can write to it any more. */
-  async release(accountId: string, item: string): Promise<void> {
-    await this.db.transaction(async () => {
+  /** Gives the bytes of a deleted item back and answers how many. To be called once nobody can write to it any more. */
+  async release(accountId: string, item: string): Promise<number> {
+    return this.db.transaction(async () => {
       const pending = await this.db.query<{ account: string; item: string }>(
         'delete from storage_change where item = $1 returning account_bytes as account, item_bytes as item',
         [item],
@@ -71,12 +71,13 @@ export class StoredBytes implements OnApplicationBootstrap, BeforeApplicationShu
       );
       const counted = sum(pending.map((change) => change.account));
       const held = sum(pending.map((change) => change.item)) + Number(stored?.bytes ?? 0);
-      if (counted === held) return;
+      if (counted === held) return held;
       await this.db.query(
         `insert into account_storage (account_id, bytes) values ($1, $2)
          on conflict (account_id) do update set bytes = account_storage.bytes + excluded.bytes`,
         [accountId, counted - held],
       );
+      return held;
     });
   }
 
