@@ -106,11 +106,6 @@ export class SessionsRepository {
     return rows.length > 0;
   }
 
-  async findByUid(uid: string): Promise<CapturedSession | null> {
-    const [row] = await this.db.query<CapturedSession>(`select ${COLUMNS} from ${TABLES} where s.uid = $1`, [uid]);
-    return row ?? null;
-  }
-
   /** Holds the session's row until the transaction ends. */
   async lock(uid: string): Promise<void> {
     await this.db.query('select 1 from captured_session where uid = $1 for update', [uid]);

@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { ApiFailures, AppConfig, Blobs, BufferBody, networkOf, Public } from '#platform';
+import { ApiFailures, AppConfig, Blobs, BufferBody, networkOf, Public, sendStream } from '#platform';
 import { SharedAccess, type SharedSession } from '../sharing/shared-access.service.js';
 import { SharedArchives } from '../sharing/shared-archives.service.js';
 import { SharedConversation } from '../sharing/shared-conversation.service.js';
@@ -13,7 +13,6 @@ import {
   CapturedSharePasswordBody,
   formOf,
 } from './captured-shared.dto.js';
-import { sendStream } from './send-stream.js';
 import { conversationPage } from './shared-page.js';
 import { SHARED_STYLE } from './shared-page-style.js';
 import { keepShared, sharedHtml, SharedPageFilter } from './shared-page.filter.js';
