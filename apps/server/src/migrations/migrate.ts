@@ -11,10 +11,10 @@ import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 import { CreateSso1700000006000 } from './1700000006000-create-sso.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
+import { CreateSharing1700000013000 } from './1700000013000-create-sharing.js';
 import { CreateSessionSettings1700000014000 } from './1700000014000-create-session-settings.js';
 import { CreateSessionAudits1700000015000 } from './1700000015000-create-session-audits.js';
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
-import { CreateSharing1700000013000 } from './1700000013000-create-sharing.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessions-for-upkeep.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
@@ -30,10 +30,10 @@ export const MIGRATIONS = [
   CreateSso1700000006000,
   CreateBlobs1700000010000,
   CreateCapturedSessions1700000011000,
+  CreateSharing1700000013000,
   CreateSessionSettings1700000014000,
   CreateSessionAudits1700000015000,
   CreateHandoffs1700000016000,
-  CreateSharing1700000013000,
   CreateAutosyncAndDlp1700000017000,
   IndexSessionsForUpkeep1700000018000,
   CreateSandboxes1700000020000,
