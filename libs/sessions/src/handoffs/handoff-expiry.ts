@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel';
-import { Database } from '#platform';
+import { Database, PeriodicTasks } from '#platform';
 import { type Handoff, shownStatus } from './handoff.js';
 import { HandoffJournal } from './handoff-journal.js';
 import { type ExpiredHandoff, HandoffsRepository } from './handoffs.repository.js';
 
 const BATCH = 200;
+/** Nobody waits for it: what is due is shown as expired already. */
+const EVERY_MS = 60_000;
 
 /** Stores that handoffs have expired, each once with its event: by the clock, at a reader's hand, or with their session. */
 @Injectable()
@@ -15,15 +17,18 @@ export class HandoffExpiry {
     private readonly handoffs: HandoffsRepository,
     private readonly journal: HandoffJournal,
     private readonly clock: Clock,
-  ) {}
+    tasks: PeriodicTasks,
+  ) {
+    tasks.register({ name: 'handoffs.expire', everyMs: EVERY_MS, run: (signal) => this.expireDue(signal) });
+  }
 
   /** All that are due; answers how many. Nodes that do it at once share them. */
-  async expireDue(): Promise<number> {
-    for (let total = 0; ;) {
-      const count = await this.store(() => this.handoffs.expireDue(this.clock.date(), BATCH));
-      total += count;
-      if (count < BATCH) return total;
+  async expireDue(signal: AbortSignal): Promise<number> {
+    let total = 0;
+    for (let count = BATCH; count === BATCH && !signal.aborted; total += count) {
+      count = await this.store(() => this.handoffs.expireDue(this.clock.date(), BATCH));
     }
+    return total;
   }
 
   /** The handoff as it is now. Stored apart from any open transaction: what a reader is refused because of it stays. */

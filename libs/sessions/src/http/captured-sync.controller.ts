@@ -110,13 +110,10 @@ export class CapturedSyncController {
   }
 
   private async send(response: Response, version: SessionVersion): Promise<void> {
-    const { archiveDigest, archiveBytes, etag, manifestSessionId, createdAt } = version;
+    const { archiveDigest, archiveBytes, etag, manifestSessionId } = version;
     const archive = await this.blobs.open(archiveDigest);
     response.setHeader('Content-Type', ARCHIVE).setHeader('ETag', `"${etag}"`);
     if (manifestSessionId === null) response.setHeader('Content-Length', archiveBytes);
-    await sendStream(
-      manifestSessionId === null ? archive : renamedArchive(archive, manifestSessionId, createdAt),
-      response,
-    );
+    await sendStream(manifestSessionId === null ? archive : renamedArchive(archive, manifestSessionId), response);
   }
 }
