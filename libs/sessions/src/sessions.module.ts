@@ -14,6 +14,7 @@ import { HANDOFF_PROVIDERS } from './handoffs/handoff-providers.js';
 import { ApiAdminSessionsController } from './http/api-admin-sessions.controller.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
 import { CapturedDlpController } from './http/captured-dlp.controller.js';
+import { CapturedHandoffSummariesController } from './http/captured-handoff-summaries.controller.js';
 import { CapturedHandoffsController } from './http/captured-handoffs.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSharedController } from './http/captured-shared.controller.js';
@@ -46,6 +47,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     CapturedAutosyncController,
     CapturedDlpController,
     CapturedHandoffsController,
+    CapturedHandoffSummariesController,
     CapturedSessionsController,
     CapturedSyncController,
     CapturedContentController,

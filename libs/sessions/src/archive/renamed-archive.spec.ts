@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { inflate } from './inflate.js';
-import { gathered, members } from './members.js';
+import { members } from './members.js';
 import { renamedArchive } from './renamed-archive.js';
 import { FREE, tarGz, type TestMember } from './testing/archives.js';
 
@@ -15,7 +15,7 @@ async function contents(...given: readonly TestMember[]): Promise<Record<string,
   const found: Record<string, string> = {};
   const archive = Readable.from([await renamed(await tarGz(...given))]);
   for await (const member of members(inflate(archive), FREE)) {
-    found[member.path] = (await gathered(member)).toString();
+    found[member.path] = (await Readable.from(member.content).toArray()).join('');
   }
   return found;
 }

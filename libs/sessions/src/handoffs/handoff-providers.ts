@@ -5,6 +5,7 @@ import { HandoffExpiry } from './handoff-expiry.js';
 import { HandoffJournal } from './handoff-journal.js';
 import { HandoffMails } from './handoff-mails.js';
 import { HandoffParties } from './handoff-parties.js';
+import { HandoffSummariesService } from './handoff-summaries.service.js';
 import { HandoffTerms } from './handoff-terms.js';
 import { HandoffThreadRepository } from './handoff-thread.repository.js';
 import { HandoffThreadService } from './handoff-thread.service.js';
@@ -21,6 +22,7 @@ export const HANDOFF_PROVIDERS: Provider[] = [
   HandoffJournal,
   HandoffMails,
   HandoffParties,
+  HandoffSummariesService,
   HandoffTerms,
   HandoffThreadRepository,
   HandoffThreadService,

@@ -3,6 +3,8 @@ import { JudgePrompts, type PromptSpots } from '../conversation/audit/judge-prom
 import { RuleAuditPass, type RuleAuditFacts } from '../conversation/audit/rule-audit-pass.js';
 import { SharedHtmlPass, SharedJsonPass } from '../conversation/page/shared-passes.js';
 import type { ConversationPass } from '../conversation/pass.js';
+import type { Workspace } from '../conversation/summary.js';
+import { SummaryPass } from '../conversation/summary-pass.js';
 
 /** Every pass a worker can run, by name; what each is made from must survive a structured clone. */
 export const PASSES = {
@@ -11,6 +13,7 @@ export const PASSES = {
   'audit.prompts': (spots: PromptSpots) => new JudgePrompts(spots),
   'share.html': (_: null) => new SharedHtmlPass(),
   'share.json': (_: null) => new SharedJsonPass(),
+  summary: (workspace: Workspace) => new SummaryPass(workspace),
 } satisfies Record<string, (input: never) => ConversationPass<unknown>>;
 
 export type PassName = keyof typeof PASSES;

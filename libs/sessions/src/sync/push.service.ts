@@ -3,6 +3,7 @@ import { DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import { type CapturedSession, isSessionId } from '../captured-session.js';
+import { HandoffExpiry } from '../handoffs/handoff-expiry.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
 import { SessionsRepository } from '../sessions.repository.js';
@@ -34,6 +35,7 @@ export class PushService {
     private readonly versions: SessionVersionsService,
     private readonly intake: ArchiveIntake,
     private readonly journal: SessionJournal,
+    private readonly handoffs: HandoffExpiry,
   ) {}
 
   /**
@@ -75,6 +77,7 @@ export class PushService {
       const isLossy = current !== null && current.deletedAt === null && reading.basedOn !== current.etag;
       if (isLossy) await this.versions.markBranch(current.versionId);
       const branchEtag = isLossy ? current.etag : null;
+      if (current?.deletedAt) await this.handoffs.expireOf(current.uid);
       const session = await this.intake.add(caller, id, current, reading, terms.clientDevice);
       await this.journal.record(
         caller,

@@ -69,6 +69,16 @@ export class VersionsRepository {
     return row ?? null;
   }
 
+  /** The version that a live session shows. */
+  async findShown(sessionUid: string): Promise<SessionVersion | null> {
+    const [row] = await this.db.query<SessionVersion>(
+      `select ${COLUMNS} from session_version v join captured_session s on s.version_id = v.id
+        where s.uid = $1 and s.deleted_at is null`,
+      [sessionUid],
+    );
+    return row ?? null;
+  }
+
   /** The newest version with that ETag. */
   async findByEtag(sessionUid: string, etag: string): Promise<SessionVersion | null> {
     const [row] = await this.db.query<SessionVersion>(

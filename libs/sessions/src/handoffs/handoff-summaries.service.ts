@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { Clock, DomainError } from '#kernel';
+import type { Principal } from '#platform';
+import { Archives } from '../archive/archives.js';
+import type { ConversationSummary } from '../conversation/summary.js';
+import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
+import { redactText } from '../conversation/secrets/redact.js';
+import { ConversationPasses } from '../passes/conversation-passes.js';
+import type { SessionVersion } from '../sync/version.js';
+import { VersionsRepository } from '../sync/versions.repository.js';
+import { type Handoff, handoffExpired, handoffNotFound, isHandoffId, shownStatus, sourceGone } from './handoff.js';
+import { HandoffExpiry } from './handoff-expiry.js';
+import { HandoffParties } from './handoff-parties.js';
+import { HandoffsRepository } from './handoffs.repository.js';
+
+export interface HandoffSummary {
+  readonly handoff: Handoff;
+  readonly conversation: ConversationSummary;
+}
+
+/** What a handed session is about, before it is taken over (sessionfs-1.md §9.7). */
+@Injectable()
+export class HandoffSummariesService {
+  constructor(
+    private readonly handoffs: HandoffsRepository,
+    private readonly parties: HandoffParties,
+    private readonly expiry: HandoffExpiry,
+    private readonly versions: VersionsRepository,
+    private readonly archives: Archives,
+    private readonly passes: ConversationPasses,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * For parties: what the session's current version tells, without secrets. Errors: `not_found` for others or when the
+   * session is gone; `gone` once it is claimed, expired, or taken back from the one who asks.
+   */
+  async forParty(caller: Principal, id: string): Promise<HandoffSummary> {
+    const { handoff, isSender } = await this.parties.reach(caller, id);
+    const isTakenBack = handoff.status === 'revoked' && !isSender;
+    this.assertOpen(handoff);
+    if (isTakenBack) throw noLongerOffered(handoff);
+    const { messagesDigest, messagesIndex } = await this.shownVersion(handoff);
+    const reader = this.archives.messages(messagesDigest, messagesIndex);
+    const conversation = await this.passes.run('summary', { branch: null, commit: null }, reader);
+    return { handoff, conversation: redacted(conversation) };
+  }
+
+  /** For who holds nothing but the id: the handoff while it can be claimed. Errors: `not_found`, `gone`. */
+  async forAnybody(id: string): Promise<Handoff> {
+    const found = isHandoffId(id) ? await this.handoffs.find(id) : null;
+    if (!found) throw handoffNotFound();
+    const handoff = await this.expiry.settle(found);
+    this.assertOpen(handoff);
+    if (handoff.status !== 'pending') throw noLongerOffered(handoff);
+    await this.shownVersion(handoff);
+    return handoff;
+  }
+
+  private assertOpen(handoff: Handoff): void {
+    const status = shownStatus(handoff, this.clock.now());
+    if (status === 'expired') throw handoffExpired();
+    if (status === 'claimed') throw new DomainError('gone', 'Handoff already claimed');
+  }
+
+  private async shownVersion({ sessionUid }: Handoff): Promise<SessionVersion> {
+    const version = sessionUid === null ? null : await this.versions.findShown(sessionUid);
+    if (!version) throw sourceGone();
+    return version;
+  }
+}
+
+function noLongerOffered({ status }: Handoff): DomainError {
+  return new DomainError('gone', `Handoff is ${status}`);
+}
+
+/** Short texts only, as the summary has them. */
+function redacted(summary: ConversationSummary): ConversationSummary {
+  const clean = (texts: readonly string[]): string[] => texts.map((text) => redactText(text, FOR_STRANGERS).text);
+  return {
+    ...summary,
+    filesModified: clean(summary.filesModified.slice(0, 10)),
+    errorsEncountered: clean(summary.errorsEncountered.slice(0, 3)),
+    lastAssistantMessages: clean(summary.lastAssistantMessages),
+  };
+}
