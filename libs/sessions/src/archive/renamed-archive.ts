@@ -1,17 +1,16 @@
 import { pipeline as pipe, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { type Header, pack, type Pack } from 'tar-stream';
+import { pack, type Pack } from 'tar-stream';
 import { parseObject } from '../conversation/json.js';
 import { CEILINGS } from './archive-limits.js';
+import { headerOf } from './archive-writer.js';
 import { inflate } from './inflate.js';
 import { Layout } from './layout.js';
 import { type Member, members } from './members.js';
 
 /** What was accepted once is read again, whatever plan its owner has by now. */
 const LIMITS = { archiveBytes: Infinity, memberBytes: CEILINGS.memberBytes, canUpgrade: false };
-/** Of the tar library, which counts seconds in 32 bits. */
-const MAX_TIME = (2 ** 31 - 1) * 1000;
 
 /** A larger manifest is none to the server either (read-archive.ts). */
 const MAX_MANIFEST_BYTES = 1_048_576;
@@ -51,10 +50,6 @@ async function repack(archive: Readable, packer: Pack, sessionId: string): Promi
 function renamed(bytes: Buffer, sessionId: string): Buffer {
   const manifest = parseObject(bytes.toString('utf8').replace(/^\ufeff/, ''));
   return manifest === undefined ? bytes : Buffer.from(JSON.stringify({ ...manifest, session_id: sessionId }, null, 2));
-}
-
-function headerOf({ path, modifiedAt }: Member, size: number): Pick<Header, 'name' | 'size' | 'mtime'> {
-  return { name: path, size, mtime: new Date(Math.min(MAX_TIME, Math.max(0, modifiedAt.getTime()))) };
 }
 
 async function gathered({ content }: Member): Promise<Buffer> {
