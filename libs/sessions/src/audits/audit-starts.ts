@@ -4,9 +4,8 @@ import { Events, type Principal, Sealed } from '#platform';
 import type { CapturedSession } from '../captured-session.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_AUDIT_REQUESTED } from '../sessions.events.js';
-import { type Audit, newAuditId } from './audit.js';
+import { type Audit, newAuditId, sealedForAudit } from './audit.js';
 import { AuditDispatch } from './audit-dispatch.js';
-import { sealedForAudit } from './audit-work.js';
 import { AuditsRepository, type NewAudit } from './audits.repository.js';
 import type { ChosenJudge } from './judge-choice.js';
 

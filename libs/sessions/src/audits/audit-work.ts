@@ -6,14 +6,9 @@ import type { MessageLogReader } from '../archive/message-log-reader.js';
 import { reportOf, type WrittenReport, writtenReport } from '../conversation/audit/report.js';
 import { ConversationPasses } from '../passes/conversation-passes.js';
 import { VersionsRepository } from '../sync/versions.repository.js';
+import { sealedForAudit } from './audit.js';
 import type { AuditProgress, ClaimedAudit } from './audits.repository.js';
 import { ModelJudge } from './model-judge.js';
-
-/** What seals the key of an audit's own judge. */
-export const sealedForAudit = (auditId: string): { purpose: string; owner: string } => ({
-  purpose: 'judge key',
-  owner: auditId,
-});
 
 /** Does the work of an audit: reads the conversation, has it judged, writes the report. Changes nothing. */
 @Injectable()

@@ -1,4 +1,5 @@
 import { DomainError, prefixedId, type WireDomainError } from '#kernel';
+import type { SealedFor } from '#platform';
 
 export type AuditState = 'queued' | 'running' | 'completed' | 'failed';
 /** Who asked: somebody, or the setting that audits what is pushed. */
@@ -56,6 +57,9 @@ const ID = /^aud_[0-9a-f]{16}$/;
 
 export const isAuditId = (text: string): boolean => ID.test(text);
 export const newAuditId = (): string => prefixedId('aud_');
+
+/** What the key of an audit's own judge is sealed for. */
+export const sealedForAudit = (id: string): SealedFor => ({ purpose: 'judge key', owner: id });
 
 /** Conversations from this size on are audited in the background (sessionfs-1.md §8.2). */
 export const MANY_MESSAGES = 500;

@@ -37,8 +37,8 @@ export interface Dismissal {
 
 const COLUMNS = `a.id, a.session_uid as "sessionUid",
   (select s.id from captured_session s where s.uid = a.session_uid) as "sessionId",
-  (select s.account_id from captured_session s where s.uid = a.session_uid) as "accountId", a.version_id::text as "versionId", a.etag, a.trigger,
-  a.judge as kind, a.model, a.provider, a.base_url as "baseUrl", a.state, a.attempt, a.windows_done as "windowsDone",
+  (select s.account_id from captured_session s where s.uid = a.session_uid) as "accountId",
+  a.version_id::text as "versionId", a.etag, a.trigger, a.judge as kind, a.model, a.provider, a.base_url as "baseUrl", a.state, a.attempt, a.windows_done as "windowsDone",
   a.windows_total as "windowsTotal", a.input_tokens::float8 as "inputTokens", a.output_tokens::float8 as "outputTokens",
   a.failure, a.created_at as "createdAt", a.started_at as "startedAt", a.finished_at as "finishedAt"`;
 const RESULT = `${COLUMNS}, a.total_claims as "totalClaims", a.verified, a.unverified, a.hallucinations,
@@ -159,10 +159,11 @@ export class AuditsRepository {
     );
   }
 
-  /** Gives it back, to be begun again. */
+  /** Gives it back, as if it had not been begun. */
   async release({ id, owner }: ClaimedAudit, runAfter: Date): Promise<void> {
     await this.db.query(
-      `update session_audit set state = 'queued', owner = null, lease_until = null, run_after = $3
+      `update session_audit set state = 'queued', owner = null, lease_until = null, run_after = $3,
+         attempt = attempt - 1
         where id = $1 and owner = $2 and state = 'running'`,
       [id, owner, runAfter],
     );

@@ -45,11 +45,10 @@ export class ModelJudge {
   async judge({ endpoint, conversation, signal, progress }: ModelJudging): Promise<ModelVerdict> {
     const survey = await this.passes.run('audit.survey', null, conversation);
     if (survey.claims === 0 && survey.toolCalls > 0) throw noClaims(survey);
-    const { windows } = survey;
-    const prompts = windows.length === 0 ? [] : await this.passes.run('audit.prompts', survey, conversation);
-    const counts = { windowsDone: 0, windowsTotal: windows.length, inputTokens: 0, outputTokens: 0 };
+    const { questions, claims } = await this.passes.run('audit.prompts', survey, conversation);
+    const counts = { windowsDone: 0, windowsTotal: questions.length, inputTokens: 0, outputTokens: 0 };
     const outcomes: WindowOutcome[] = [];
-    const waiting = windows.map((window, index) => ({ window, prompt: prompts[index]! }));
+    const waiting = [...questions];
     const work = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const outcome = await this.judgeWindow(endpoint, next, counts, signal);
@@ -57,12 +56,16 @@ export class ModelJudge {
         counts.windowsDone += 1;
         await progress({ ...counts });
         // More answers would change nothing.
-        if (isLost(outcomes, windows.length)) waiting.length = 0;
+        if (isLost(outcomes, questions.length)) waiting.length = 0;
       }
     };
     await progress({ ...counts });
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    return verdictOf(outcomes, windows.length, survey.toolCalls);
+    const { judgements, warnings } = verdictOf(outcomes, questions.length);
+    const missing = survey.claims - claims;
+    if (missing > 0) warnings.unshift(`${missing} of ${survey.claims} claims were not looked at: they are too many.`);
+    if (survey.toolCalls === 0) warnings.unshift(NO_TOOL_CALLS);
+    return { judgements, warnings };
   }
 
   private async judgeWindow(
@@ -100,13 +103,12 @@ const isFailure = (outcome: WindowOutcome): outcome is DomainError => outcome in
 const isLost = (outcomes: readonly WindowOutcome[], windows: number): boolean =>
   2 * outcomes.filter(isFailure).length >= windows;
 
-function verdictOf(outcomes: readonly WindowOutcome[], windows: number, toolCalls: number): ModelVerdict {
+function verdictOf(outcomes: readonly WindowOutcome[], windows: number): ModelVerdict & { warnings: string[] } {
   const failures = outcomes.filter(isFailure);
   if (windows > 0 && isLost(outcomes, windows)) throw failures[0]!;
   const found = outcomes.filter((outcome): outcome is JudgeFindings => !isFailure(outcome));
   const unread = found.reduce((sum, { problems }) => sum + problems.length, 0);
   const warnings = [
-    ...(toolCalls === 0 ? [NO_TOOL_CALLS] : []),
     ...(failures.length > 0
       ? [`${failures.length} of ${windows} parts of the conversation could not be judged: ${failures[0]!.message}`]
       : []),

@@ -1,8 +1,10 @@
-import { ends, excerpt, head } from '../bounded-text.js';
+import { ends, excerpt, head, tail } from '../bounded-text.js';
 import { errorLines } from '../error-lines.js';
 import type { JsonValue } from '../json.js';
 import type { Message } from '../message.js';
 import { installedBy } from '../packages.js';
+import { FOR_STRANGERS } from '../secrets/pattern-set.js';
+import { redactText } from '../secrets/redact.js';
 import { canReportTests, readTestOutput, type TestCounts } from '../test-output.js';
 import { ToolCallPairing, type ToolCall } from '../tool-calls.js';
 import { actionRoles, type Role } from './programs.js';
@@ -115,7 +117,7 @@ export class Evidence {
       unanswered: outcome === null || BACKGROUND.test(text.slice(0, 500)),
       tests: outcome !== null && canReportTests(action) ? readTestOutput(text) : undefined,
       errors: action.kind === 'read' || action.kind === 'search' ? [] : errorLines(text, 3),
-      excerpt: excerpt(text.slice(-EXCERPT), EXCERPT),
+      excerpt: endOf(text),
     };
     this.facts.push(fact);
     if (this.facts.length > MAX_FACTS) this.facts.shift();
@@ -173,6 +175,11 @@ function isHarmlessFailure(programs: readonly string[], text: string): boolean {
   return (
     /^(grep|rg|egrep|diff|test|\[|which|cmp|pgrep|find|ls)$/.test(last) && text.length < 200 && !/error/i.test(text)
   );
+}
+
+/** The end of an output, redacted before it is cut, so that no half of a secret is left. */
+function endOf(text: string): string {
+  return excerpt(redactText(tail(text, 10 * EXCERPT), FOR_STRANGERS).text.slice(-EXCERPT), EXCERPT);
 }
 
 function textsOf(input: JsonValue): string {

@@ -1,19 +1,27 @@
 import type { Message } from '../message.js';
 import type { ModelPrompt } from '../model-prompt.js';
 import type { ConversationPass } from '../pass.js';
-import { claimsOf } from './claims.js';
+import { type Claim, claimsOf } from './claims.js';
 import type { Survey } from './claim-survey.js';
 import { WindowPrompt } from './window-prompt.js';
+import type { AuditWindow } from './windows.js';
 
 export type PromptSpots = Pick<Survey, 'windows' | 'followers'>;
 
-/** The prompts for the windows of a survey, in their order; only the messages inside them are read. */
-export class JudgePrompts implements ConversationPass<ModelPrompt[]> {
-  private readonly windows: { first: number; last: number; prompt: WindowPrompt }[];
+export interface JudgeQuestions {
+  readonly questions: readonly { readonly window: AuditWindow; readonly prompt: ModelPrompt }[];
+  /** The claims they ask about: each is asked about once. */
+  readonly claims: number;
+}
+
+/** Asks about the windows of a survey; only the messages inside them are read. */
+export class JudgePrompts implements ConversationPass<JudgeQuestions> {
+  private readonly windows: { window: AuditWindow; prompt: WindowPrompt }[];
   private readonly followers: ReadonlySet<number>;
+  private claims = 0;
 
   constructor({ windows, followers }: PromptSpots) {
-    this.windows = windows.map(({ first, last }) => ({ first, last, prompt: new WindowPrompt() }));
+    this.windows = windows.map((window) => ({ window, prompt: new WindowPrompt() }));
     this.followers = new Set(followers);
   }
 
@@ -22,15 +30,20 @@ export class JudgePrompts implements ConversationPass<ModelPrompt[]> {
   }
 
   feed(message: Message, index: number): void {
-    const claims = claimsOf(message, index, this.followers.has(index));
-    for (const { prompt } of this.at(index)) prompt.feed(message, index, claims);
+    const found = claimsOf(message, index, this.followers.has(index));
+    let left: readonly Claim[] = found;
+    // Where windows overlap, the first one knows more of what was done before.
+    for (const { prompt } of this.at(index)) left = prompt.feed(message, index, left);
+    this.claims += found.length - left.length;
   }
 
-  finish(): ModelPrompt[] {
-    return this.windows.map(({ prompt }) => prompt.finish());
+  finish(): JudgeQuestions {
+    const asked = this.windows.map(({ window, prompt }) => ({ window, prompt: prompt.finish() }));
+    const questions = asked.flatMap(({ window, prompt }) => (prompt === null ? [] : [{ window, prompt }]));
+    return { questions, claims: this.claims };
   }
 
   private at(index: number): typeof this.windows {
-    return this.windows.filter(({ first, last }) => index >= first && index <= last);
+    return this.windows.filter(({ window }) => index >= window.first && index <= window.last);
   }
 }

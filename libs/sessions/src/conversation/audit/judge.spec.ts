@@ -92,7 +92,7 @@ describe('the prompts of a judge', () => {
     for (const [index, each] of messages.entries()) survey.feed(each, index);
     const prompts = new JudgePrompts(survey.finish());
     for (const [index, each] of messages.entries()) if (prompts.wants(index)) prompts.feed(each, index);
-    return prompts.finish().map(({ user }) => user);
+    return prompts.finish().questions.map(({ prompt }) => prompt.user);
   }
 
   it('hold the conversation as data, without secrets, in bounded size', () => {

@@ -1,4 +1,6 @@
 import { excerpt } from '../bounded-text.js';
+import { FOR_STRANGERS } from '../secrets/pattern-set.js';
+import { redactText } from '../secrets/redact.js';
 import type { Evidence, Fact } from './evidence.js';
 import type { Sentence } from './prose.js';
 import type { AuditCategory, EvidenceSnippet, Judgement } from './report.js';
@@ -42,7 +44,7 @@ export function judged({ sentence, messageIndex }: Place, category: AuditCategor
 function snippetOf(fact: Fact): EvidenceSnippet {
   const what = fact.commands.join(' && ') || [...fact.writes, ...fact.deletes].join(', ');
   return {
-    source: excerpt(what === '' ? fact.tool : `${fact.tool} ${what}`, 200),
+    source: excerpt(redactText(what === '' ? fact.tool : `${fact.tool} ${what}`, FOR_STRANGERS).text, 200),
     message_index: fact.resultIndex ?? fact.index,
     text: fact.unanswered ? 'no result' : fact.excerpt,
   };

@@ -10,7 +10,8 @@ import { JUDGE_SYSTEM } from './judge.js';
 const MAX_SEARCHED = 64_000;
 const MAX_BLOCKS = 60;
 const MAX_TRANSCRIPT = 120_000;
-const MAX_CLAIMS = 100;
+/** As many as an answer of 4,096 tokens has room for. */
+const MAX_CLAIMS = 25;
 /** Characters of one block, tried in turn until the whole window fits. */
 const BLOCK_SIZES = [3000, 1500, 800, 400, 200];
 
@@ -25,15 +26,20 @@ export class WindowPrompt {
   private readonly lines: Line[] = [];
   private readonly claims: Claim[] = [];
 
-  feed(message: Message, index: number, claims: readonly Claim[]): void {
+  /** Answers the claims for which there is no room. */
+  feed(message: Message, index: number, claims: readonly Claim[]): readonly Claim[] {
     for (const block of message.blocks.slice(0, MAX_BLOCKS)) {
       const line = lineOf(message.role, block);
       if (line !== null) this.lines.push({ lead: `${index} ${line.lead}`, text: ends(line.text, BLOCK_SIZES[0]!) });
     }
-    this.claims.push(...claims.slice(0, MAX_CLAIMS - this.claims.length));
+    const room = MAX_CLAIMS - this.claims.length;
+    this.claims.push(...claims.slice(0, room));
+    return claims.slice(room);
   }
 
-  finish(): ModelPrompt {
+  /** Null when there is no claim to ask about. */
+  finish(): ModelPrompt | null {
+    if (this.claims.length === 0) return null;
     const written = (size: number): string =>
       this.lines.map(({ lead, text }) => `${lead} ${asJsonText(ends(text, size))}`).join('\n');
     const size = BLOCK_SIZES.find((most) => this.lengthAt(most) <= MAX_TRANSCRIPT) ?? BLOCK_SIZES.at(-1)!;

@@ -17,8 +17,8 @@ import { JudgeChoice } from './judge-choice.js';
  * to look, too: what was pushed while it ran has none yet. `on_pr` waits for the integrations that know of them.
  */
 @Injectable()
-export class AuditTrigger implements OnModuleInit {
-  private readonly log = new Logger(AuditTrigger.name);
+export class AuditOnSync implements OnModuleInit {
+  private readonly log = new Logger(AuditOnSync.name);
 
   constructor(
     private readonly consumers: EventConsumers,
