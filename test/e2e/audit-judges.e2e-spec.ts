@@ -164,7 +164,7 @@ describe('a model that judges', () => {
   });
 
   it('may leave out an item, or a part of the conversation, and the report says so', async () => {
-    const id = await pushed(conversation(3));
+    const id = await pushed(conversation(5));
     const judge = judging('verified');
     peer.reply = (request) => {
       const content = String(request.messages.at(-1)!.content);
