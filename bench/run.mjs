@@ -8,6 +8,7 @@ import { Report } from './report.mjs';
 import { measureAccess } from './sections/access.mjs';
 import { measureCommits } from './sections/commits.mjs';
 import { measureDelay } from './sections/delay.mjs';
+import { measurePush } from './sections/push.mjs';
 import { measureReads } from './sections/reads.mjs';
 import { measureTransport } from './sections/transport.mjs';
 import { measureWriters } from './sections/writers.mjs';
@@ -21,6 +22,7 @@ const SECTIONS = {
   transport: measureTransport,
   access: measureAccess,
   delay: measureDelay,
+  push: measurePush,
 };
 const CONNECTIONS = 16;
 const START = '<!-- prettier-ignore-start -->';

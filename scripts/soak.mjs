@@ -1,4 +1,4 @@
-// `npm run soak`: the crash test, then every randomised test, at full length. ROUNDS is the number of crash cycles,
+// `npm run soak`: the crash test, every randomised test and the largest push, at full length. ROUNDS is the number of crash cycles,
 // RANDOM_ROUNDS that of the randomised tests, SEED repeats a plan.
 import { join } from 'node:path';
 import { projectNode, ROOT, runProgram, setUp } from './set-up.mjs';
@@ -7,7 +7,7 @@ const ROUNDS = '320';
 const RANDOM_ROUNDS = '4000';
 const RANDOMISED =
   'store/(properties|corruption|maintenance)|commit-request/(random-requests|parse-commit-request|surgical-edit)' +
-  '|smart-http/(protocol|push-protocol)|path-rules|ref-names|commit-fuzz';
+  '|smart-http/(protocol|push-protocol)|path-rules|ref-names|commit-fuzz|captured-fuzz';
 
 await setUp();
 const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--runInBand', '--verbose=false'];
@@ -16,9 +16,14 @@ const random = await run(
   ['--selectProjects', 'unit', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', RANDOMISED],
   process.env.RANDOM_ROUNDS || RANDOM_ROUNDS,
 );
-process.exitCode = crash || random;
+const large = await run(
+  ['--selectProjects', 'e2e', '--testTimeout', '600000', '--testPathPatterns', 'captured-memory'],
+  ROUNDS,
+  { PUSH_MEGABYTES: '299' },
+);
+process.exitCode = crash || random || large;
 
-function run(what, rounds) {
+function run(what, rounds, more = {}) {
   const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim();
-  return runProgram(projectNode(), [...jest, ...what], { env: { ROUNDS: rounds, NODE_OPTIONS } });
+  return runProgram(projectNode(), [...jest, ...what], { env: { ROUNDS: rounds, NODE_OPTIONS, ...more } });
 }

@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { createGzip, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { DataSource } from 'typeorm';
 import { Blobs } from '../../libs/platform/src/blobs/blobs.js';
@@ -16,7 +12,6 @@ import { Database, LocalBlobStore } from '../../libs/platform/src/index.js';
 import { Archives } from '../../libs/sessions/src/archive/archives.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
-const CHILD = fileURLToPath(new URL('../support/archive-child.mjs', import.meta.url));
 const MEBIBYTE = 1_048_576;
 const LIMITS = { archiveBytes: 50 * MEBIBYTE, memberBytes: 10 * MEBIBYTE, canUpgrade: true };
 
@@ -127,63 +122,4 @@ function slices(bytes: Buffer): Readable {
       for (let at = 0; at < bytes.length; at += 999) yield bytes.subarray(at, at + 999);
     })(),
   );
-}
-
-describe('a large archive', () => {
-  it('raises the memory of the process by at most 64 MB', async () => {
-    const task = JSON.stringify({ root, databaseUrl: database.url });
-    const child = spawn(process.execPath, [CHILD, task], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [port] = (await once(child.stdout, 'data')) as [Buffer];
-    const push = (megabytes: number) => pushed(Number(port.toString()), megabytes);
-    try {
-      await push(20);
-      const found = await push(250);
-      expect(found).toMatchObject({ title: 'Large one' });
-      expect(found.bytes).toBeGreaterThan(270 * MEBIBYTE);
-      expect(found.blocks).toBeGreaterThan(250);
-      expect(found.rise).toBeLessThan(64 * MEBIBYTE);
-    } finally {
-      child.kill();
-      await once(child, 'exit');
-    }
-  }, 180_000);
-});
-
-interface Pushed {
-  readonly bytes: number;
-  readonly blocks: number;
-  readonly title: string;
-  readonly rise: number;
-}
-
-/** Sends an archive of a 45 MB conversation and noise, made on the way; noise is not worth packing. */
-async function pushed(port: number, megabytes: number): Promise<Pushed> {
-  const packer = pack();
-  const request = httpRequest({ port, method: 'POST' });
-  const answer = once(request, 'response');
-  Readable.from(packer as AsyncIterable<Buffer>)
-    .pipe(createGzip({ level: 0 }))
-    .pipe(request);
-  packer.entry({ name: 'manifest.json' }, '{"title":"Large one"}');
-  const line = (): string =>
-    `${JSON.stringify({ role: 'user', content: [{ type: 'text', text: randomBytes(24_000).toString('base64') }] })}\n`;
-  const text = line();
-  const lines = Math.floor((45 * MEBIBYTE) / text.length);
-  await entry(packer, 'messages.jsonl', lines * text.length, () => Buffer.from(line()));
-  for (let left = megabytes; left > 0; left -= 45) {
-    await entry(packer, `context/${left}.bin`, Math.min(left, 45) * MEBIBYTE, () => randomBytes(65_536));
-  }
-  packer.finalize();
-  const [response] = (await answer) as [Readable];
-  return JSON.parse((await response.toArray()).join('')) as Pushed;
-}
-
-async function entry(packer: ReturnType<typeof pack>, name: string, size: number, next: () => Buffer): Promise<void> {
-  const sink = packer.entry({ name, size });
-  for (let left = size; left > 0;) {
-    const chunk = next().subarray(0, left);
-    left -= chunk.length;
-    if (!sink.write(chunk)) await once(sink, 'drain');
-  }
-  sink.end(null);
 }
