@@ -3,6 +3,8 @@ export const SESSION_PUSHED = 'session.pushed';
 export const SESSION_CHANGED = 'session.changed';
 export const SESSION_TRASHED = 'session.trashed';
 export const SESSION_RESTORED = 'session.restored';
+/** A model has told what happened in it. */
+export const SESSION_NARRATED = 'session.narrated';
 /** The subject is the person. */
 export const SETTINGS_CHANGED = 'session_settings.changed';
 export const SESSION_AUDIT_REQUESTED = 'session.audit_requested';

@@ -19,6 +19,7 @@ import { CapturedHandoffsController } from './http/captured-handoffs.controller.
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSharedController } from './http/captured-shared.controller.js';
 import { CapturedShareLinksController } from './http/captured-share-links.controller.js';
+import { CapturedSummariesController } from './http/captured-summaries.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
 import { ConversationPasses } from './passes/conversation-passes.js';
 import { CapturedUploadController } from './http/captured-upload.controller.js';
@@ -31,6 +32,7 @@ import { SHARING_PROVIDERS } from './sharing/sharing.providers.js';
 import { ArchiveIntake } from './sync/archive-intake.service.js';
 import { PushPlan } from './sync/push-plan.js';
 import { PushService } from './sync/push.service.js';
+import { SUMMARY_PROVIDERS } from './summaries/summary-providers.js';
 import { SessionVersionsService } from './sync/session-versions.service.js';
 import { UploadSlots } from './sync/upload-slots.js';
 import { UploadService } from './sync/upload.service.js';
@@ -49,6 +51,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     CapturedHandoffsController,
     CapturedHandoffSummariesController,
     CapturedSessionsController,
+    CapturedSummariesController,
     CapturedSyncController,
     CapturedContentController,
     CapturedUploadController,
@@ -60,6 +63,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     ...HANDOFF_PROVIDERS,
     ...SHARING_PROVIDERS,
     ...UPKEEP_PROVIDERS,
+    ...SUMMARY_PROVIDERS,
     ArchiveIntake,
     Archives,
     AutosyncRepository,

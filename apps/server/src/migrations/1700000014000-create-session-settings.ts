@@ -7,6 +7,7 @@ export class CreateSessionSettings1700000014000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query('drop index captured_session_of_owner');
     await runner.query(
       'drop table model_job, session_summary, session_settings, judge_settings, gitlab_settings, github_installation',
     );
@@ -59,6 +60,8 @@ const STATEMENTS = [
     narrated_at timestamptz,
     narrative_problem jsonb
   )`,
+  `create index captured_session_of_owner on captured_session (account_id, user_id, created_at desc, uid desc)
+    where deleted_at is null`,
   // BullMQ carries ids of these rows and nothing else: what it loses is put in line again from here.
   `create table model_job (
     id uuid primary key,

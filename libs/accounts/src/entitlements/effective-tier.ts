@@ -25,6 +25,13 @@ export class EffectiveTier {
     return this.entitlements.findTier(account ?? caller.accountId, this.clock.date());
   }
 
+  /** That of work done later on what a person owns in an account: as `of`, but nobody is an administrator then. */
+  async ofOwner({ accountId, userId }: Pick<Principal, 'accountId' | 'userId'>): Promise<Tier> {
+    const isPersonal = await this.entitlements.isPersonal(accountId);
+    const home = isPersonal ? await this.entitlements.findHomeAccount(userId) : null;
+    return this.entitlements.findTier(home ?? accountId, this.clock.date());
+  }
+
   /** The tier the account itself has now. */
   ofAccount(accountId: string): Promise<Tier> {
     return this.entitlements.findTier(accountId, this.clock.date());

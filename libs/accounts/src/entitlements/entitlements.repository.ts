@@ -26,6 +26,11 @@ export class EntitlementsRepository {
     return row?.accountId ?? null;
   }
 
+  async isPersonal(accountId: string): Promise<boolean> {
+    const rows = await this.db.query(`select 1 from account where id = $1 and kind = 'personal'`, [accountId]);
+    return rows.length > 0;
+  }
+
   /** The account's tier at `now`: what has expired counts as free although the sweeper has not been by. */
   async findTier(accountId: string, now: Date): Promise<Tier> {
     const [row] = await this.db.query<{ tier: Tier }>(

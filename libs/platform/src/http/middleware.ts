@@ -24,6 +24,7 @@ const EXPOSED_HEADERS = [
   'X-Content-Sha',
   'Idempotency-Replayed',
   'X-Next-After',
+  'X-Next-Cursor',
   'x-workflow-run-id',
   'x-workflow-stream-tail-index',
 ].join(', ');

@@ -2,6 +2,7 @@ import { ClaimSurvey } from '../conversation/audit/claim-survey.js';
 import { JudgePrompts, type PromptSpots } from '../conversation/audit/judge-prompts.js';
 import { RuleAuditPass, type RuleAuditFacts } from '../conversation/audit/rule-audit-pass.js';
 import { SharedHtmlPass, SharedJsonPass } from '../conversation/page/shared-passes.js';
+import { NarrativePass } from '../conversation/narrative-pass.js';
 import type { ConversationPass } from '../conversation/pass.js';
 import type { Workspace } from '../conversation/summary.js';
 import { SummaryPass } from '../conversation/summary-pass.js';
@@ -14,6 +15,7 @@ export const PASSES = {
   'share.html': (_: null) => new SharedHtmlPass(),
   'share.json': (_: null) => new SharedJsonPass(),
   summary: (workspace: Workspace) => new SummaryPass(workspace),
+  narrative: (workspace: Workspace) => new NarrativePass(workspace),
 } satisfies Record<string, (input: never) => ConversationPass<unknown>>;
 
 export type PassName = keyof typeof PASSES;
