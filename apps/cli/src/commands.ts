@@ -13,11 +13,12 @@ export const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   doctor: () => import('./commands/doctor.js'),
   admin: () => import('./commands/admin.js'),
   audit: () => import('./commands/audit.js'),
+  import: () => import('./commands/import.js'),
   help: () => import('./commands/help.js'),
 };
 
 /** Commands with words and options of their own; the others take none. */
-const WITH_ARGUMENTS: ReadonlySet<CommandName> = new Set(['admin', 'audit']);
+const WITH_ARGUMENTS: ReadonlySet<CommandName> = new Set(['admin', 'audit', 'import']);
 
 export function takesArguments(name: CommandName): boolean {
   return WITH_ARGUMENTS.has(name);
