@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { createGunzip } from 'node:zlib';
 import pg from 'pg';
 import { extract } from 'tar-stream';
-import { pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
+import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { admin, type Answer, Client } from '../support/client.js';
 import { at, eventsOf, handedOff, handOff, ownSession, type Person, person } from '../support/handoffs.js';
 import { addMember, createOrg, setTier } from '../support/organisations.js';
@@ -40,8 +40,8 @@ interface Pulled {
   readonly members: Record<string, string>;
 }
 
-async function pull(client: Client, path: string): Promise<Pulled> {
-  const headers = { 'x-api-key': client.key! };
+async function pull(client: Client, path: string, account: Record<string, string> = {}): Promise<Pulled> {
+  const headers = { 'x-api-key': client.key!, ...account };
   const response = await fetch(`${client.url}/api/v1/sessions/${path}`, { headers });
   expect(response.status).toBe(200);
   const archive = Buffer.from(await response.arrayBuffer());
@@ -148,6 +148,62 @@ describe('a claim', () => {
     expect((await full.get(at(id))).body).toMatchObject({ status: 'pending', recipient_session_id: null });
     expect((await full.get('/api/v1/sessions')).body.total).toBe(0);
     expect(orgId).toMatch(/^org_/);
+  });
+});
+
+describe('a claim under a policy', () => {
+  const KEY = `sk-${'ant-api03-'}${'a1B2'.repeat(10)}`;
+
+  /** Bo acting for an organization that looks for secrets. */
+  async function underPolicy(mode: string): Promise<{ acting: Client; account: Record<string, string> }> {
+    const account = { 'x-account': (await createOrg(bo)).slug };
+    const acting = bo.with(account);
+    expect((await acting.put('/api/v1/dlp/policy', { enabled: true, mode })).status).toBe(200);
+    return { acting, account };
+  }
+
+  async function withSecret(): Promise<string> {
+    const id = newSessionId();
+    const archive = await sessionArchive({ session_id: id, title: 'Has a key' }, [userSays(`the key is ${KEY}`)]);
+    expect((await pushSession(ann, id, archive)).status).toBe(201);
+    return id;
+  }
+
+  it('that redacts gets the session without its secrets; its sender keeps them', async () => {
+    const { acting, account } = await underPolicy('redact');
+    const session = await withSecret();
+    const { copy } = await claimed(session, acting);
+    const { members, etag } = await pull(bo, `${copy}/sync`, account);
+    expect(members['messages.jsonl']).toContain('[REDACTED:anthropic_api_key]');
+    expect(members['messages.jsonl']).not.toContain(KEY);
+    expect(JSON.parse(members['manifest.json']!).session_id).toBe(copy);
+    const { body } = await acting.get(`/api/v1/sessions/${copy}`);
+    expect(body).toMatchObject({ etag: etag.slice(1, -1), parent_session_id: session, original_session_id: session });
+    expect(JSON.parse(body.dlp_scan_results)).toMatchObject({ action_taken: 'redact' });
+    expect((await acting.get(`/api/v1/sessions/${copy}/messages`)).body.messages[0].content[0].text).not.toContain(KEY);
+    expect((await pull(ann, `${session}/sync`)).members['messages.jsonl']).toContain(KEY);
+  });
+
+  it('that blocks gets nothing, and the handoff stays open, also with an Idempotency-Key', async () => {
+    const { acting } = await underPolicy('block');
+    const { body } = await handOff(ann, await withSecret(), { recipient_user_id: bo.userId });
+    for (const headers of [{}, { 'idempotency-key': body.id as string }]) {
+      expect(await acting.post(at(body.id, '/claim'), undefined, headers as Record<string, string>)).toMatchObject({
+        ...{ status: 403, body: { error: { details: { error: 'dlp_blocked' } } } },
+      });
+    }
+    expect((await bo.get(at(body.id))).body.status).toBe('pending');
+    expect((await acting.get('/api/v1/sessions')).body.total).toBe(0);
+  });
+
+  it('that finds nothing shares the bytes, and says that it looked', async () => {
+    const { acting } = await underPolicy('redact');
+    const session = await ownSession(ann);
+    const before = await count('blob');
+    const { copy } = await claimed(session, acting);
+    expect(await count('blob')).toBe(before);
+    const { body } = await acting.get(`/api/v1/sessions/${copy}`);
+    expect(JSON.parse(body.dlp_scan_results)).toMatchObject({ findings_count: 0, action_taken: 'clean' });
   });
 });
 

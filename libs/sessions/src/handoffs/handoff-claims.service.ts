@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError, faultPoint, prefixedId } from '#kernel';
-import { Database, type Principal } from '#platform';
-import { SessionsRepository } from '../sessions.repository.js';
+import { Database, Idempotency, type Principal } from '#platform';
 import { assertPending, type Handoff, handoffNotFound, sourceGone } from './handoff.js';
 import { HandoffJournal } from './handoff-journal.js';
 import { HandoffMails } from './handoff-mails.js';
@@ -15,40 +14,45 @@ import { SessionCopies } from './session-copies.js';
 export class HandoffClaimsService {
   constructor(
     private readonly db: Database,
-    private readonly sessions: SessionsRepository,
     private readonly handoffs: HandoffsRepository,
     private readonly parties: HandoffParties,
     private readonly copies: SessionCopies,
     private readonly journal: HandoffJournal,
     private readonly mails: HandoffMails,
+    private readonly idempotency: Idempotency,
     private readonly clock: Clock,
   ) {}
 
   /**
    * Of those who claim at once one wins and gets a copy of the session as it is then. Errors: `not_found` for who is no
    * recipient or when the source is gone, `gone` for an expired one, `conflict` (`claim_race_lost` for who came second),
-   * `forbidden` (`storage_limit`).
+   * `forbidden` (`storage_limit`, `dlp_blocked`).
    */
-  async claim(caller: Principal, id: string): Promise<Handoff> {
+  async claim<Answer>(caller: Principal, id: string, render: (handoff: Handoff) => Answer): Promise<Answer> {
     const handoff = await this.parties.reachAsRecipient(caller, id);
-    const now = this.clock.date();
-    assertPending(handoff, 'claim', now.getTime());
-    return this.db.transaction(async (tx) => {
-      // The session before the handoff, as a push that takes it out of the trash does.
-      const { sessionUid } = handoff;
-      if (sessionUid === null || !(await this.sessions.holdLive(sessionUid))) throw sourceGone();
-      const sessionId = prefixedId('ses_');
-      if (!(await this.handoffs.claim(id, { by: caller.userId, at: now, sessionId }))) throw await this.lost(id, now);
-      await this.copies.copy(caller, sessionUid, sessionId, id);
-      await this.journal.record(caller, HANDOFF_CLAIMED, handoff, {
-        new_session_id: sessionId,
-        dropped_attachment_count: 0,
-        active_ticket_id: null,
-      });
-      await this.mails.toSender(caller, 'handoff_claimed', handoff);
-      tx.afterCommit(() => faultPoint('handoff.claimed'));
-      return this.reread(id);
-    });
+    assertPending(handoff, 'claim', this.clock.now());
+    const { sessionUid: sourceUid } = handoff;
+    if (sourceUid === null) throw sourceGone();
+    return this.copies.screen(caller, sourceUid, (screened) =>
+      this.db.transaction(async (tx) => {
+        // The session before the handoff, as a push that takes it out of the trash does.
+        if (!(await this.copies.hold(sourceUid))) throw sourceGone();
+        const sessionId = prefixedId('ses_');
+        const now = this.clock.date();
+        if (!(await this.handoffs.claim(id, { by: caller.userId, at: now, sessionId }))) throw await this.lost(id, now);
+        await this.copies.copy(caller, { sourceUid, id: sessionId, handoffId: id, screened });
+        await this.journal.record(caller, HANDOFF_CLAIMED, handoff, {
+          new_session_id: sessionId,
+          dropped_attachment_count: 0,
+          active_ticket_id: null,
+        });
+        await this.mails.toSender(caller, 'handoff_claimed', handoff);
+        const answer = render(await this.reread(id));
+        await this.idempotency.settle(200, answer);
+        tx.afterCommit(() => faultPoint('handoff.claimed'));
+        return answer;
+      }),
+    );
   }
 
   private async lost(id: string, now: Date): Promise<DomainError> {

@@ -1,4 +1,5 @@
 import type { Provider } from '@nestjs/common';
+import { ClaimScreening } from './claim-screening.js';
 import { HandoffClaimsService } from './handoff-claims.service.js';
 import { HandoffCreationService } from './handoff-creation.service.js';
 import { HandoffExpiry } from './handoff-expiry.js';
@@ -16,6 +17,7 @@ import { SessionCopies } from './session-copies.js';
 
 /** What the module of captured sessions has for handoffs. */
 export const HANDOFF_PROVIDERS: Provider[] = [
+  ClaimScreening,
   HandoffClaimsService,
   HandoffCreationService,
   HandoffExpiry,

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RequiresFeature } from '#accounts';
 import { Clock } from '#kernel';
-import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RequireScopes, SelfSettled } from '#platform';
 import { HandoffClaimsService } from '../handoffs/handoff-claims.service.js';
 import { HandoffCreationService } from '../handoffs/handoff-creation.service.js';
 import { HandoffThreadService } from '../handoffs/handoff-thread.service.js';
@@ -81,11 +81,16 @@ export class CapturedHandoffsController {
   @Post(':id/claim')
   @HttpCode(200)
   @RequireScopes('handoffs:write')
+  @SelfSettled()
   @ApiOperation({ operationId: 'claimHandoff', summary: 'Take a handed session over' })
   @ApiOkResponse({ type: CapturedHandoff })
-  @ApiFailures({ 409: 'It is decided; claim_race_lost names the winner', 410: 'It has expired' })
+  @ApiFailures({
+    403: 'storage_limit or dlp_blocked, by the rules of the account acted for',
+    409: 'It is decided; claim_race_lost names the winner',
+    410: 'It has expired',
+  })
   async claim(@Caller() caller: Principal, @Param('id') id: string): Promise<CapturedHandoff> {
-    return CapturedHandoff.from(await this.claims.claim(caller, id), this.clock.now());
+    return this.claims.claim(caller, id, (handoff) => CapturedHandoff.from(handoff, this.clock.now()));
   }
 
   @Post(':id/revoke')
