@@ -5,6 +5,7 @@ import { Archives } from './archive/archives.js';
 import { AUDIT_PROVIDERS } from './audits/audit-providers.js';
 import { AutosyncRepository } from './autosync/autosync.repository.js';
 import { AutosyncService } from './autosync/autosync.service.js';
+import { BOOKMARK_PROVIDERS } from './bookmarks/bookmarks.providers.js';
 import { CapturedAuditsController } from './http/captured-audits.controller.js';
 import { DlpGate } from './dlp/dlp-gate.service.js';
 import { DlpPoliciesRepository } from './dlp/dlp-policies.repository.js';
@@ -12,6 +13,7 @@ import { DlpPoliciesService } from './dlp/dlp-policies.service.js';
 import { CapturedAutosyncController } from './http/captured-autosync.controller.js';
 import { HANDOFF_PROVIDERS } from './handoffs/handoff-providers.js';
 import { ApiAdminSessionsController } from './http/api-admin-sessions.controller.js';
+import { CapturedBookmarksController } from './http/captured-bookmarks.controller.js';
 import { CapturedContentController } from './http/captured-content.controller.js';
 import { CapturedDlpController } from './http/captured-dlp.controller.js';
 import { CapturedHandoffSummariesController } from './http/captured-handoff-summaries.controller.js';
@@ -48,6 +50,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     ApiAdminSessionsController,
     CapturedAutosyncController,
     CapturedDlpController,
+    CapturedBookmarksController,
     CapturedHandoffsController,
     CapturedHandoffSummariesController,
     CapturedSessionsController,
@@ -60,6 +63,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
   ],
   providers: [
     ...AUDIT_PROVIDERS,
+    ...BOOKMARK_PROVIDERS,
     ...HANDOFF_PROVIDERS,
     ...SHARING_PROVIDERS,
     ...UPKEEP_PROVIDERS,

@@ -46,6 +46,9 @@ const COLUMNS = `s.uid, s.id, s.account_id as "accountId", s.user_id as "userId"
   s.delete_scope as "deleteScope", s.purge_after as "purgeAfter"`;
 const TABLES = 'captured_session s join session_version v on v.id = s.version_id';
 
+/** A session as `CapturedSession` has it, for queries that join further tables. */
+export { COLUMNS as SESSION_COLUMNS, TABLES as SESSION_TABLES };
+
 const NAMED = `s.account_id = $1 and s.user_id = $2 and (s.id = $3 or (s.alias = $3 and s.deleted_at is null))`;
 const NEWEST_FIRST = `date_trunc('milliseconds', s.updated_at) desc, s.uid desc`;
 

@@ -3,8 +3,8 @@ import { compileCustomPattern, type CustomPattern } from '../conversation/secret
 import type { Category, Finding } from '../conversation/secrets/pattern.js';
 import { type PatternSet, patternSet } from '../conversation/secrets/pattern-set.js';
 import { redactText } from '../conversation/secrets/redact.js';
-import { JsonDocumentStream, JsonLinesStream } from '../conversation/secrets/stream/json-streams.js';
-import { type Screen, TextStream } from '../conversation/secrets/stream/text-stream.js';
+import type { Screen } from '../conversation/secrets/stream/text-stream.js';
+import { screenFor, withHead } from './member-screen.js';
 
 export type DlpMode = 'warn' | 'redact' | 'block';
 
@@ -33,8 +33,6 @@ interface ReportedFinding {
 }
 
 const MAX_REPORTED = 100;
-/** A binary shows itself by then. */
-const SNIFFED_BYTES = 8_192;
 const NOTHING = Buffer.alloc(0);
 const PASSES: Screen = { push: (chunk) => chunk, end: () => NOTHING };
 
@@ -80,10 +78,11 @@ export class DlpScreen {
 
   /** The content to be stored. Must be read to its end. */
   async *contentOf(path: string, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const options = { set: this.set, note: (finding: Finding): void => this.note(path, finding) };
     let screen = PASSES;
     let isFirst = true;
     for await (const chunk of withHead(content)) {
-      if (isFirst) screen = this.screenFor(path, chunk);
+      if (isFirst) screen = screenFor(path, chunk, options) ?? PASSES;
       isFirst = false;
       yield* this.passed(chunk, screen.push(chunk));
     }
@@ -101,13 +100,6 @@ export class DlpScreen {
     if (stored.length > 0) yield stored;
   }
 
-  private screenFor(path: string, head: Buffer): Screen {
-    const options = { set: this.set, note: (finding: Finding): void => this.note(path, finding) };
-    if (path.endsWith('.jsonl')) return new JsonLinesStream(options);
-    if (path.endsWith('.json')) return new JsonDocumentStream(options);
-    return head.includes(0) ? PASSES : new TextStream(options);
-  }
-
   private note(file: string, { patternName, category, severity, line }: Finding): void {
     this.count += 1;
     this.types.add(patternName);
@@ -123,20 +115,4 @@ export function dlpBlocked(count: number, findings: readonly object[]): DomainEr
     reason: 'dlp_blocked',
     details: { findings, findings_count: count },
   });
-}
-
-/** The same bytes, of which the first chunk is long enough to be judged by. */
-async function* withHead(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let head: Buffer | null = NOTHING;
-  for await (const { buffer, byteOffset, byteLength } of content) {
-    const chunk = Buffer.from(buffer, byteOffset, byteLength);
-    if (head === null) yield chunk;
-    else {
-      head = Buffer.concat([head, chunk]);
-      if (head.length < SNIFFED_BYTES) continue;
-      yield head;
-      head = null;
-    }
-  }
-  if (head !== null && head.length > 0) yield head;
 }

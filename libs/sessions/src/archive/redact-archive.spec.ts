@@ -50,8 +50,8 @@ describe('an archive for strangers', () => {
     );
     expect(found).toEqual({
       'manifest.json': `{ "title": "with ${HIDDEN}", "n": 1.0 }`,
-      'messages.jsonl': `${line(`my key is ${HIDDEN}`)}\n{broken ${HIDDEN}\n${big}\n`,
-      'checkpoints/one/messages.jsonl': `${line(HIDDEN)}\n`,
+      'messages.jsonl': `${line(`my key is ${HIDDEN}`)}\n{broken ${HIDDEN}\n\n${big}`,
+      'checkpoints/one/messages.jsonl': line(HIDDEN),
       'context/diff.patch': `-a\n+token = ${HIDDEN}\n`,
     });
   });
@@ -72,15 +72,20 @@ describe('an archive for strangers', () => {
     );
   });
 
-  it('lacks what cannot be searched: binaries, names that are secrets, lines and texts beyond any measure', async () => {
+  it('lacks what cannot be searched: binaries, and members that are called by a secret', async () => {
     const long = 'x'.repeat(9 * 1_048_576);
     const found = await redacted(
       { name: 'db.sqlite', content: Buffer.from([0xff, 0xfe, 0x00, 0x80]) },
       { name: `keys/${KEY}.txt`, content: 'x' },
-      { name: 'context/long.txt', content: long },
-      { name: 'messages.jsonl', content: `${line('one')}\n"${long}"\n${line('two')}\n` },
+      { name: 'context/empty.txt' },
+      { name: 'context/long.txt', content: `${long} ${KEY}\n` },
+      { name: 'messages.jsonl', content: `${line('one')}\n"${long} ${KEY}"\n${line('two')}\n` },
     );
-    expect(found).toEqual({ 'messages.jsonl': `${line('one')}\n${line('two')}\n` });
+    expect(found).toEqual({
+      'context/empty.txt': '',
+      'context/long.txt': `${long} ${HIDDEN}\n`,
+      'messages.jsonl': `${line('one')}\n"${long} ${HIDDEN}"\n${line('two')}\n`,
+    });
   });
 
   it('is the same bytes each time, whatever a member says of its time', async () => {
