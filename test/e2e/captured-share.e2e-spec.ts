@@ -149,6 +149,18 @@ describe('a share link', () => {
   });
 });
 
+it('links of a session that is pushed out of the trash are revoked; those of one that is restored are not', async () => {
+  const [pushedBack, restored] = [await pushed(), await pushed()];
+  const [gone, kept] = [await shared(pushedBack.id), await shared(restored.id)];
+  for (const { id } of [pushedBack, restored]) await ann.delete(`/api/v1/sessions/${id}?scope=cloud`);
+  const next = await sessionArchive({ title: 'Back' }, [userSays('back')]);
+  expect((await pushSession(ann, pushedBack.id, next, { 'x-sessionfs-undelete': 'true' })).status).toBe(200);
+  await ann.post(`/api/v1/sessions/${restored.id}/restore`);
+  expect((await world.get(gone.path)).body.error.message).toBe('Share link has been revoked');
+  expect((await world.get(kept.path)).status).toBe(200);
+  expect(await listed(pushedBack.id)).toMatchObject([{ status: 'revoked', revoked_at: expect.any(String) }]);
+});
+
 describe('what a link opens', () => {
   const download = async (path: string, headers: Record<string, string> = {}) => {
     const response = await fetch(server.url + path, { headers });

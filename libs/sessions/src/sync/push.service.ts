@@ -7,6 +7,7 @@ import { HandoffExpiry } from '../handoffs/handoff-expiry.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
 import { SessionsRepository } from '../sessions.repository.js';
+import { ShareLinksService } from '../sharing/share-links.service.js';
 import { ArchiveIntake, type Delivery, type Received } from './archive-intake.service.js';
 import { SessionVersionsService } from './session-versions.service.js';
 import { etagMismatch } from './version.js';
@@ -34,6 +35,7 @@ export class PushService {
     private readonly sessions: SessionsRepository,
     private readonly versions: SessionVersionsService,
     private readonly intake: ArchiveIntake,
+    private readonly shares: ShareLinksService,
     private readonly journal: SessionJournal,
     private readonly handoffs: HandoffExpiry,
   ) {}
@@ -77,7 +79,10 @@ export class PushService {
       const isLossy = current !== null && current.deletedAt === null && reading.basedOn !== current.etag;
       if (isLossy) await this.versions.markBranch(current.versionId);
       const branchEtag = isLossy ? current.etag : null;
-      if (current?.deletedAt) await this.handoffs.expireOf(current.uid);
+      if (current?.deletedAt) {
+        await this.handoffs.expireOf(current.uid);
+        await this.shares.revokeAll(caller, current);
+      }
       const session = await this.intake.add(caller, id, current, reading, terms.clientDevice);
       await this.journal.record(
         caller,
