@@ -49,10 +49,11 @@ function line(row) {
   return `   ${row.name.padEnd(52)} ${shown(row).padStart(12)}  target ${target(row).padEnd(9)} ${verdict(row).padEnd(5)} ${figures(row.ours, row.unit) ?? ''}${row.theirs ? ` against ${figures(row.theirs, row.unit)}` : ''}`;
 }
 
+const UNITS = { ratio: '×', count: '' };
 const verdict = ({ met }) => (met === undefined ? '' : met ? 'pass' : 'MISS');
 const target = ({ limit, atLeast, kind }) =>
-  limit === undefined ? 'none' : `${atLeast ? '≥' : '≤'} ${limit}${kind === 'ratio' ? '×' : ' ms'}`;
-const shown = ({ value, kind }) => (kind === 'ratio' ? `${value.toFixed(2)}×` : `${value.toFixed(2)} ms`);
+  limit === undefined ? 'none' : `${atLeast ? '≥' : '≤'} ${limit}${UNITS[kind] ?? ' ms'}`;
+const shown = ({ value, kind }) => `${kind === 'count' ? value : value.toFixed(2)}${UNITS[kind] ?? ' ms'}`;
 
 function figures(side, unit = 'ms') {
   if (!side) return undefined;

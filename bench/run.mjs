@@ -1,4 +1,4 @@
-// Measures a running server against git, side by side. Options: --only commits,writers … · --pairs N · --profile FOLDER · --record
+// Measures a running server against git, side by side. Options: --only commits,writers,search … · --pairs N · --profile FOLDER · --record
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { measureCommits } from './sections/commits.mjs';
 import { measureDelay } from './sections/delay.mjs';
 import { measurePush } from './sections/push.mjs';
 import { measureReads } from './sections/reads.mjs';
+import { measureSearch } from './sections/search.mjs';
 import { measureTransport } from './sections/transport.mjs';
 import { measureWriters } from './sections/writers.mjs';
 import { ServerProcess } from './server-process.mjs';
@@ -23,6 +24,7 @@ const SECTIONS = {
   access: measureAccess,
   delay: measureDelay,
   push: measurePush,
+  search: measureSearch,
 };
 const CONNECTIONS = 16;
 const START = '<!-- prettier-ignore-start -->';

@@ -18,6 +18,7 @@ import { CapturedContentController } from './http/captured-content.controller.js
 import { CapturedDlpController } from './http/captured-dlp.controller.js';
 import { CapturedHandoffSummariesController } from './http/captured-handoff-summaries.controller.js';
 import { CapturedHandoffsController } from './http/captured-handoffs.controller.js';
+import { CapturedSearchController } from './http/captured-search.controller.js';
 import { CapturedSessionsController } from './http/captured-sessions.controller.js';
 import { CapturedSharedController } from './http/captured-shared.controller.js';
 import { CapturedShareLinksController } from './http/captured-share-links.controller.js';
@@ -25,6 +26,7 @@ import { CapturedSummariesController } from './http/captured-summaries.controlle
 import { CapturedSyncController } from './http/captured-sync.controller.js';
 import { ConversationPasses } from './passes/conversation-passes.js';
 import { CapturedUploadController } from './http/captured-upload.controller.js';
+import { SEARCH_PROVIDERS } from './search/search-providers.js';
 import { SessionCountsRepository } from './session-counts.repository.js';
 import { SessionJournal } from './session-journal.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -53,6 +55,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     CapturedBookmarksController,
     CapturedHandoffsController,
     CapturedHandoffSummariesController,
+    CapturedSearchController,
     CapturedSessionsController,
     CapturedSummariesController,
     CapturedSyncController,
@@ -78,6 +81,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     DlpPoliciesService,
     PushPlan,
     PushService,
+    ...SEARCH_PROVIDERS,
     SessionJournal,
     SessionsRepository,
     SessionsService,

@@ -141,6 +141,16 @@ export class SessionsRepository {
     );
   }
 
+  /** Live sessions in an order that no change disturbs. */
+  listByUid(owner: SessionOwner, after: string | null, limit: number): Promise<CapturedSession[]> {
+    return this.db.query<CapturedSession>(
+      `select ${COLUMNS} from ${TABLES}
+        where s.account_id = $1 and s.user_id = $2 and s.deleted_at is null and ($3::uuid is null or s.uid > $3)
+        order by s.uid limit $4`,
+      [owner.accountId, owner.userId, after, limit],
+    );
+  }
+
   async count(owner: SessionOwner, query: SessionListQuery): Promise<number> {
     const [row] = await this.db.query<{ count: string }>(
       `select count(*) from captured_session s where ${FILTER}`,

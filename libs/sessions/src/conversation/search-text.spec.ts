@@ -83,9 +83,10 @@ describe('the identifiers of a text', () => {
     ['--foo-bar=1', ['foo-bar', 'foobar', 'foo', 'bar']],
     [
       'in src/lib/HTTPServer2.ts:41',
-      ['src/lib/httpserver2.ts:41', 'src', 'lib', 'httpserver2.ts', 'httpserver2', 'http', 'server', '41'],
+      ['src/lib/httpserver2.ts:41', 'src', 'lib', 'httpserver2.ts', 'httpserver2', 'http', 'server', 'ts', '41'],
     ],
     ['ERR_MODULE_NOT_FOUND', ['err_module_not_found', 'errmodulenotfound', 'err', 'module', 'not', 'found']],
+    ['this.rows.mapEach()', ['this.rows.mapeach', 'this.rows', 'thisrows', 'this', 'rows', 'mapeach', 'map', 'each']],
     ['error TS2322.', ['ts2322', 'ts', '2322']],
     ['plain words only, Really!', []],
   ])('of %j are', (value, expected) => expect(identifiers(value)).toEqual(expected));

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { compiledEntry, DomainError } from '#kernel';
 import type { MessageLogReader } from '../archive/message-log-reader.js';
-import type { PassInput, PassName, PassResult } from './pass-registry.js';
+import type { PassInput, PassName, PassPart, PassResult } from './pass-registry.js';
 import { PassThread } from './pass-thread.js';
 
 const THREADS = 2;
@@ -26,16 +26,17 @@ export class ConversationPasses implements OnApplicationShutdown {
   );
   private isClosing = false;
 
-  /** Errors: `unprocessable` (`too_complex`), `unavailable`. */
+  /** `onPart` is given what the pass tells meanwhile; reading waits for it. Errors: `unprocessable` (`too_complex`), `unavailable`. */
   async run<Name extends PassName>(
     pass: Name,
     input: PassInput<Name>,
     conversation: Pick<MessageLogReader, 'blockTexts'>,
+    onPart?: (part: PassPart<Name>) => Promise<void>,
   ): Promise<PassResult<Name>> {
     if (this.isClosing) throw new DomainError('unavailable', 'The server is shutting down');
     // The first idle one, so that a second thread starts only when it is needed.
     const thread = this.threads.reduce((best, other) => (other.load < best.load ? other : best));
-    return (await thread.run(pass, input, conversation.blockTexts())) as PassResult<Name>;
+    return (await thread.run(pass, input, conversation.blockTexts(), onPart as never)) as PassResult<Name>;
   }
 
   async onApplicationShutdown(): Promise<void> {

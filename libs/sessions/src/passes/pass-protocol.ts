@@ -11,7 +11,7 @@ export type ToPassWorker =
 
 /** What it answers: that it has read a block, so that the next may be sent, and one outcome. */
 export type FromPassWorker =
-  | { readonly id: number; readonly taken: true }
+  | { readonly id: number; readonly taken: true; readonly part?: unknown }
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: WireDomainError }
   | { readonly id: number; readonly crash: string };

@@ -6,6 +6,7 @@ import { NarrativePass } from '../conversation/narrative-pass.js';
 import type { ConversationPass } from '../conversation/pass.js';
 import type { Workspace } from '../conversation/summary.js';
 import { SummaryPass } from '../conversation/summary-pass.js';
+import { SearchTextPass } from '../search/search-text-pass.js';
 
 /** Every pass a worker can run, by name; what each is made from must survive a structured clone. */
 export const PASSES = {
@@ -16,8 +17,12 @@ export const PASSES = {
   'share.json': (_: null) => new SharedJsonPass(),
   summary: (workspace: Workspace) => new SummaryPass(workspace),
   narrative: (workspace: Workspace) => new NarrativePass(workspace),
-} satisfies Record<string, (input: never) => ConversationPass<unknown>>;
+  'search.text': (_: null) => new SearchTextPass(),
+} satisfies Record<string, (input: never) => ConversationPass<unknown, unknown>>;
 
 export type PassName = keyof typeof PASSES;
 export type PassInput<Name extends PassName> = Parameters<(typeof PASSES)[Name]>[0];
 export type PassResult<Name extends PassName> = ReturnType<ReturnType<(typeof PASSES)[Name]>['finish']>;
+/** What the pass tells after each block. */
+export type PassPart<Name extends PassName> =
+  ReturnType<(typeof PASSES)[Name]> extends { part(): infer Part } ? Part : never;

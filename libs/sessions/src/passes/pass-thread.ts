@@ -8,7 +8,7 @@ const RESOURCES = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
 
 interface Pending {
   /** Lets the next block go; set while one is being read. */
-  taken: (() => void) | null;
+  taken: ((part?: unknown) => void) | null;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -36,7 +36,12 @@ export class PassThread {
     return this.pending.size;
   }
 
-  run(pass: PassName, input: unknown, blocks: AsyncIterable<Uint8Array>): Promise<unknown> {
+  run(
+    pass: PassName,
+    input: unknown,
+    blocks: AsyncIterable<Uint8Array>,
+    onPart?: (part: unknown) => Promise<void>,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const worker = (this.worker ??= this.start());
       const id = this.nextId++;
@@ -44,7 +49,7 @@ export class PassThread {
       // Only passes keep the process alive.
       worker.ref();
       worker.postMessage({ id, pass, input } satisfies ToPassWorker);
-      void this.sendBlocks(worker, id, blocks);
+      void this.sendBlocks(worker, id, blocks, onPart);
     });
   }
 
@@ -56,16 +61,22 @@ export class PassThread {
     await worker?.terminate();
   }
 
-  private async sendBlocks(worker: Worker, id: number, blocks: AsyncIterable<Uint8Array>): Promise<void> {
+  private async sendBlocks(
+    worker: Worker,
+    id: number,
+    blocks: AsyncIterable<Uint8Array>,
+    onPart?: (part: unknown) => Promise<void>,
+  ): Promise<void> {
     try {
       for await (const block of blocks) {
         const pending = this.pending.get(id);
         if (pending === undefined) return;
         // A copy of its own, to be handed over.
         const copy = new Uint8Array(block);
-        const taken = new Promise<void>((resolve) => (pending.taken = resolve));
+        const taken = new Promise<unknown>((resolve) => (pending.taken = resolve));
         this.send(worker, id, { id, block: copy }, [copy.buffer]);
-        await taken;
+        const part = await taken;
+        if (part !== undefined) await onPart?.(part);
       }
       this.send(worker, id, { id, ended: true });
     } catch (error) {
@@ -94,7 +105,7 @@ export class PassThread {
     const place = this.queue.indexOf(message.id);
     if (place >= 0) this.queue.splice(place, 1);
     this.setAlarm(worker);
-    if ('taken' in message) return this.pending.get(message.id)?.taken?.();
+    if ('taken' in message) return this.pending.get(message.id)?.taken?.(message.part);
     const pending = this.take(message.id);
     if ('result' in message) pending?.resolve(message.result);
     else if ('error' in message) pending?.reject(fromWireError(message.error));

@@ -6,7 +6,7 @@ import type { ConversationPass } from '../conversation/pass.js';
 import type { FromPassWorker, ToPassWorker } from './pass-protocol.js';
 import { PASSES } from './pass-registry.js';
 
-const running = new Map<number, ConversationPass<unknown>>();
+const running = new Map<number, ConversationPass<unknown, unknown>>();
 const post = (message: FromPassWorker): void => parentPort?.postMessage(message);
 
 function hear(message: ToPassWorker): void {
@@ -20,14 +20,14 @@ function hear(message: ToPassWorker): void {
   if (pass === undefined) return;
   if ('block' in message) {
     feed(pass, message.block);
-    post({ id, taken: true });
+    post({ id, taken: true, part: pass.part?.() });
     return;
   }
   running.delete(id);
   if ('ended' in message) post({ id, result: pass.finish() });
 }
 
-function feed(pass: ConversationPass<unknown>, block: Uint8Array<ArrayBuffer>): void {
+function feed(pass: ConversationPass<unknown, unknown>, block: Uint8Array<ArrayBuffer>): void {
   for (const { line, json } of messagesOf(Buffer.from(block.buffer, block.byteOffset, block.byteLength))) {
     if (pass.wants?.(line - 1) === false) continue;
     const message = readMessage(json.toString());

@@ -4,6 +4,7 @@ import { Clock, DomainError } from '#kernel';
 import { type BlobHolder, Blobs, type Principal } from '#platform';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import { type CapturedSession, sessionNotFound } from '../captured-session.js';
+import { SearchIndexing } from '../search/search-indexing.js';
 import { SessionsRepository } from '../sessions.repository.js';
 import type { SessionVersion } from './version.js';
 import { VersionsRepository } from './versions.repository.js';
@@ -24,11 +25,12 @@ export class SessionVersionsService {
     private readonly sessions: SessionsRepository,
     private readonly blobs: Blobs,
     private readonly clock: Clock,
+    private readonly search: SearchIndexing,
   ) {}
 
   /**
    * Makes a kept archive the session's newest version, and the session if `current` is null; part of the caller's
-   * transaction, which holds the session's row. Errors: `conflict` when another push created the session meanwhile.
+   * transaction, which holds the session's row. A small one can be searched when that is over. Errors: `conflict` when another push created the session meanwhile.
    */
   async add(
     caller: Principal,
@@ -48,6 +50,7 @@ export class SessionVersionsService {
     }
     const session = await this.sessions.find(caller, id);
     if (!session) throw sessionNotFound();
+    await this.search.afterPush(uid, reading.conversation.log?.bytes ?? 0);
     return session;
   }
 

@@ -51,11 +51,17 @@ const KEPT: Readonly<Record<string, string>> = {
   original_session_id: 'lineage_is_set',
   parent_session_id: 'lineage_is_set',
 };
-const ASSIGNMENTS = places(4).map((place, index) => {
-  const column = FACTS[index]!;
-  const flag = KEPT[column];
-  return flag ? `${column} = case when ${flag} then ${column} else ${place} end` : `${column} = ${place}`;
-});
+/** What each fact becomes when an archive says `$from, $from+1, …`. */
+const becoming = (from: number): string[] =>
+  places(from).map((place, index) => {
+    const flag = KEPT[FACTS[index]!];
+    return flag ? `case when ${flag} then ${FACTS[index]} else ${place} end` : place;
+  });
+const ASSIGNMENTS = becoming(4).map((value, index) => `${FACTS[index]} = ${value}`);
+/** An uploader may have named another tool than the archive does. */
+const REFRESHED = becoming(3).map((value, index) =>
+  FACTS[index] === 'source_tool' ? `case when source_tool = 'unknown' then ${value} else source_tool end` : value,
+);
 
 /** Every query on the versions of sessions, and what a push writes. */
 @Injectable()
@@ -139,6 +145,20 @@ export class VersionsRepository {
        values ($1, $2, $3, $4, $5, $6, $6, $6, ${places(7).join(', ')})
        on conflict (account_id, user_id, id) do nothing returning uid`,
       [session.uid, session.id, session.accountId, session.userId, versionId, now, ...factsOf(facts)],
+    );
+    return rows.length > 0;
+  }
+
+  /**
+   * Takes over what the archive of the session's version says, if that is still the one it shows; nothing else changes.
+   * @returns whether anything did
+   */
+  async refreshFacts(uid: string, versionId: string, facts: ArchiveMetadata): Promise<boolean> {
+    const rows = await this.db.query(
+      `update captured_session set (${FACTS.join(', ')}) = (${REFRESHED.join(', ')})
+        where uid = $1 and version_id = $2 and (${FACTS.join(', ')}) is distinct from (${REFRESHED.join(', ')})
+        returning 1`,
+      [uid, versionId, ...factsOf(facts)],
     );
     return rows.length > 0;
   }
