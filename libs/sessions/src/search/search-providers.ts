@@ -1,3 +1,4 @@
+import { ReadableSessions } from '../readable-sessions.js';
 import { ReindexService } from './reindex.service.js';
 import { SearchIndexRepository } from './search-index.repository.js';
 import { SearchIndexing } from './search-indexing.js';
