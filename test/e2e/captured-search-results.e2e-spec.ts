@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
-import { Blobs, Database } from '../../libs/platform/src/index.js';
+import { Blobs, Database, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { SearchIndexing } from '../../libs/sessions/src/search/search-indexing.js';
 import { pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { admin, Client, signUp, type TestAccount } from '../support/client.js';
+import { handOff, person } from '../support/handoffs.js';
 import { setTier } from '../support/organisations.js';
 import { actingFor, type OrgRow, seedMember, seedOrg } from '../support/org-rows.js';
 import { eventually } from '../support/pinned-sessions.js';
@@ -220,6 +221,50 @@ describe('who may search what', () => {
       status: 403,
       body: { error: { details: { error: 'upgrade_required', feature: 'cloud_sync' } } },
     });
+  });
+});
+
+describe('what was handed over', () => {
+  it('is found by the person it was handed to, and by nobody else, until the handoff ends', async () => {
+    const dee = await person(server, 'dee');
+    const id = await say(ann, ['a hoatzin to be handed over', 'hoatzinSecondWord'], { tags: ['handed'] });
+    expect(await found(dee, 'hoatzin')).toEqual([]);
+    const { body, status } = await handOff(ann, id, { recipient_email: dee.email });
+    expect(status).toBe(201);
+    const answer = await search(dee, 'hoatzin "handed over"');
+    expect(answer.body).toMatchObject({ total: 1, results: [{ session_id: id, is_own: false }] });
+    expect(await found(dee, 'handed hoatzinSecondWord')).toEqual([id]);
+    expect(await found(bo, 'hoatzin')).toEqual([]);
+    expect((await ann.post(`/api/v1/handoffs/${body.id}/revoke`, { reason: 'done' })).status).toBe(200);
+    expect(await found(dee, 'hoatzin')).toEqual([]);
+  });
+
+  it('is one more session when it is taken', async () => {
+    const eve = await person(server, 'eve');
+    const id = await say(ann, ['a shoebill to be taken']);
+    const { body } = await handOff(ann, id, { recipient_email: eve.email });
+    const claimed = await eve.post(`/api/v1/handoffs/${body.id}/claim`);
+    expect(claimed.status).toBe(200);
+    const copy = claimed.body.recipient_session_id as string;
+    await eventually(async () => (await found(eve, 'shoebill')).includes(copy));
+    expect(await found(eve, 'shoebill')).toEqual([copy]);
+  });
+});
+
+describe('words that are looked for inside of others', () => {
+  it('are forgotten with the last session that has them', async () => {
+    const fay = await signUp(server);
+    const gone = await say(fay, ['saigaWord and tsaineWord']);
+    await say(fay, ['tsaineWord too']);
+    const known = async (): Promise<string[]> =>
+      (await db.query<{ word: string }>(`select word from session_word where word in ('saigaword', 'tsaineword')`)).map(
+        ({ word }) => word,
+      );
+    expect((await known()).toSorted()).toEqual(['saigaword', 'tsaineword']);
+    await db.query('delete from captured_session where id = $1', [gone]);
+    await server.app.get(PeriodicTasks).runNow('sessions.forget-words');
+    expect(await known()).toEqual(['tsaineword']);
+    expect(await found(fay, 'saineWor')).toHaveLength(1);
   });
 });
 

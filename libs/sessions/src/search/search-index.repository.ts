@@ -75,6 +75,27 @@ export class SearchIndexRepository {
     );
   }
 
+  /**
+   * Removes words of which no session is left, among the `limit` after `after` in order. @returns where to go on, null at
+   * the end
+   */
+  async forgetWords(after: readonly [string, string], limit: number): Promise<[string, string] | null> {
+    const [last] = await this.db.query<{ accountId: string; word: string }>(
+      `with looked as (
+         select account_id, word from session_word where (account_id, word) > ($1::uuid, $2) order by 1, 2 limit $3
+       ), removed as (
+         delete from session_word w using looked l
+          where w.account_id = l.account_id and w.word = l.word
+            and not exists (select from session_chunk c where c.account_id = w.account_id and c.words @@ (
+                  array_to_string(array(select '''' || replace(replace(x, '\\', '\\\\'), '''', '''''') || ''''
+                    from unnest(w.word || tsvector_to_array(to_tsvector('session_text', w.word))) as x), ' | ')::tsquery))
+       )
+       select account_id as "accountId", word from looked order by 1 desc, 2 desc limit 1`,
+      [...after, limit],
+    );
+    return last ? [last.accountId, last.word] : null;
+  }
+
   /** Takes away what is no longer, or never was to be, searched. */
   async removeOthers(uid: string): Promise<void> {
     for (let removed = DELETED_AT_ONCE; removed === DELETED_AT_ONCE;) {

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Database, EventConsumers, sqlState } from '#platform';
+import { Database, EventConsumers, PeriodicTasks, sqlState } from '#platform';
 import { Archives } from '../archive/archives.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
 import { ConversationPasses } from '../passes/conversation-passes.js';
@@ -12,6 +12,7 @@ const AT_ONCE = 2;
 /** About 130 KB of text to a statement. */
 const CHUNKS_AT_ONCE = 16;
 const WORDS_AT_ONCE = 5_000;
+const WORDS_LOOKED_AT = 1_000;
 const MAX_INTERRUPTIONS = 3;
 const FOREIGN_KEY_VIOLATION = '23503';
 /** A push of a message log up to this size is answered when it can be searched, if that does not take longer. */
@@ -38,9 +39,15 @@ export class SearchIndexing implements OnModuleInit {
     private readonly archives: Archives,
     private readonly passes: ConversationPasses,
     private readonly consumers: EventConsumers,
+    private readonly periodic: PeriodicTasks,
   ) {}
 
   onModuleInit(): void {
+    this.periodic.register({
+      name: 'sessions.forget-words',
+      everyMs: 86_400_000,
+      run: (signal) => this.forgetWords(signal),
+    });
     this.consumers.register({
       name: 'sessions.search-index',
       types: [SESSION_PUSHED],
@@ -52,6 +59,12 @@ export class SearchIndexing implements OnModuleInit {
   /** In the transaction of a push: its answer waits until the session can be searched, if that is soon. */
   async afterPush(uid: string, logBytes: number): Promise<void> {
     if (logBytes <= SMALL_LOG_BYTES) await this.db.afterCommit(() => this.indexPatiently(uid));
+  }
+
+  /** Forgets words that only purged sessions or older versions had. */
+  private async forgetWords(signal: AbortSignal): Promise<void> {
+    let place: [string, string] | null = ['00000000-0000-0000-0000-000000000000', ''];
+    while (place && !signal.aborted) place = await this.index.forgetWords(place, WORDS_LOOKED_AT);
   }
 
   private async indexPatiently(uid: string): Promise<void> {
