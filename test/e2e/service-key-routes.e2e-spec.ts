@@ -20,7 +20,8 @@ let routes: Route[];
 beforeAll(async () => {
   server = await startTestServer();
   owner = await signUp(server);
-  org = await seedOrg(server, owner);
+  // More routes are asked than the limit of a smaller plan admits in a minute.
+  org = await seedOrg(server, owner, 'enterprise');
   await createRepo(actingFor(owner, org), 'demo');
   routes = server.app.get(RouteTable).routes();
 });
