@@ -2,3 +2,15 @@ export { type AccessMode, AccessScope, type WorkspacePath } from './scope/access
 export { type FileAccess, OWN_DIRECTORIES, toFileAccess, WHOLE_WORKSPACE } from './scope/file-access.js';
 export { notInScope, toWorkspacePath } from './scope/requested-path.js';
 export * from './sandboxes.module.js';
+export { type Mount, mountPlan } from './provider/mount-plan.js';
+export type {
+  Execution,
+  ExitFacts,
+  LimitLevel,
+  OutputChunk,
+  OutputStream,
+  SandboxCommand,
+  SandboxLimits,
+  SandboxPlace,
+} from './provider/sandbox-provider.js';
+export { SandboxProvider } from './provider/sandbox-provider.js';

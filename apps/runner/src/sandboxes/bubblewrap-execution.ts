@@ -1,0 +1,219 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DomainError } from '#kernel';
+import type { ExitFacts, Execution, SandboxLimits } from '#sandboxes';
+import { CappedOutput } from './capped-output.js';
+import type { LimitGroup } from './limit-groups.js';
+import { isAlive, memoryOf, signalAll, treeOf } from './process-tree.js';
+
+const GRACE_MS = 2_000;
+const WATCH_EVERY_MS = 100;
+const PAGE_BYTES = 4_096;
+const STDERR_KEPT = 2_000;
+const SIGNAL_EXITS = 128;
+const KILLED = SIGNAL_EXITS + constants.signals.SIGKILL;
+/** As shells have it. */
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+
+/**
+ * Joins the limit groups before it becomes bwrap, so that nothing of the sandbox is ever outside of them, and sees to
+ * it that no crash of a program writes its memory onto the disk of the machine.
+ */
+const JOIN_AND_START =
+  'ulimit -c 0; n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n - 1)); done; exec "$@"';
+
+/** The descriptors of bwrap after the three that every program has; those of the mounts come behind them. */
+export const FDS = { args: 3, status: 4, seccomp: 5, passwd: 6, group: 7, firstMount: 8 } as const;
+
+export interface Launch {
+  /** For `bwrap --args`. */
+  readonly options: readonly string[];
+  readonly argv: readonly string[];
+  readonly seccomp: Buffer;
+  readonly passwd: string;
+  readonly groups: string;
+  /** Open places, in the order in which the options count them. */
+  readonly mounts: readonly number[];
+  /** Where bwrap is found. */
+  readonly searchPath: string;
+  readonly timeoutMs: number;
+  readonly outputBytes: number;
+  /** Kept by looking at the processes, when no group of the kernel keeps them. */
+  readonly watched: SandboxLimits | null;
+}
+
+/** One command in a bubblewrap of its own. */
+export class BubblewrapExecution implements Execution {
+  readonly output: CappedOutput;
+  readonly exit: Promise<ExitFacts>;
+  private readonly child: ChildProcess;
+  private readonly startedAt = performance.now();
+  private readonly oomKillsBefore: number;
+  private readonly gone: Promise<unknown>;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private status = '';
+  private stderr = '';
+  private ending: 'timedOut' | 'cancelled' | 'oomKilled' | 'tooManyProcesses' | null = null;
+
+  constructor(
+    launch: Launch,
+    private readonly group: LimitGroup,
+  ) {
+    this.oomKillsBefore = group.oomKills();
+    const joins = [String(group.joinedBy.length), ...group.joinedBy];
+    const bwrap = ['bwrap', '--args', String(FDS.args), '--', ...launch.argv];
+    this.child = spawn('/bin/sh', ['-c', JOIN_AND_START, 'sh', ...joins, ...bwrap], {
+      env: { PATH: launch.searchPath },
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...launch.mounts],
+    });
+    const { stdout, stderr } = this.child as { stdout: Readable; stderr: Readable };
+    this.output = new CappedOutput({ stdout, stderr }, launch.outputBytes);
+    stderr.on('data', (data: Buffer) => {
+      if (this.stderr.length < STDERR_KEPT) this.stderr += data.toString('latin1');
+    });
+    this.stream(FDS.status).on('data', (data: Buffer) => (this.status += data.toString('latin1')));
+    this.feed(FDS.args, launch.options.map((option) => `${option}\0`).join(''));
+    this.feed(FDS.seccomp, launch.seccomp);
+    this.feed(FDS.passwd, launch.passwd);
+    this.feed(FDS.group, launch.groups);
+    // A command that does not read its input closes it; its exit says why, the write error adds nothing.
+    this.child.stdin!.on('error', () => undefined);
+    this.gone = this.untilGone();
+    this.exit = this.untilExit();
+    this.exit.catch(() => undefined);
+    this.timers.push(setTimeout(() => this.end('timedOut'), launch.timeoutMs));
+    if (launch.watched) this.timers.push(setInterval(() => this.watch(launch.watched!), WATCH_EVERY_MS));
+  }
+
+  async write(data: Buffer | null): Promise<void> {
+    const stdin = this.child.stdin!;
+    if (stdin.destroyed || stdin.writableEnded) return;
+    if (data === null) stdin.end();
+    else if (!stdin.write(data)) await Promise.race([once(stdin, 'drain'), once(stdin, 'close')]);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    // The first one is bwrap's own, which collects what the others leave.
+    signalAll(this.tree().slice(1), name);
+  }
+
+  cancel(): void {
+    this.end('cancelled');
+  }
+
+  /** Without grace; resolves when nothing of the command runs any more, whether its output is read or not. */
+  async kill(): Promise<void> {
+    this.ending ??= 'cancelled';
+    this.killTree();
+    await this.gone;
+  }
+
+  private end(reason: NonNullable<BubblewrapExecution['ending']>): void {
+    if (this.ending || this.child.exitCode !== null) return;
+    this.ending = reason;
+    this.signal('SIGTERM');
+    this.timers.push(setTimeout(() => this.killTree(), GRACE_MS));
+  }
+
+  private killTree(): void {
+    // With the first process of a name space the kernel ends all others; before there is one, bwrap itself goes.
+    const init = this.initPid();
+    if (init !== null) signalAll([init], 'SIGKILL');
+    else this.child.kill('SIGKILL');
+  }
+
+  /** What the kernel does where it has groups: memory and numbers, seen every tenth of a second. */
+  private watch(limits: SandboxLimits): void {
+    const pids = this.tree();
+    const reason =
+      pids.length > limits.processes
+        ? 'tooManyProcesses'
+        : memoryOf(pids, PAGE_BYTES) > limits.memoryBytes
+          ? 'oomKilled'
+          : null;
+    if (reason === null) return;
+    this.ending ??= reason;
+    this.killTree();
+  }
+
+  private tree(): number[] {
+    const init = this.initPid();
+    return init === null ? [] : treeOf(init);
+  }
+
+  private initPid(): number | null {
+    const pid = /"child-pid": *(\d+)/.exec(this.status)?.[1];
+    return pid === undefined || this.child.exitCode !== null ? null : Number(pid);
+  }
+
+  private async untilGone(): Promise<void> {
+    await once(this.child, 'exit').catch((cause: unknown) => {
+      throw couldNotStart(cause);
+    });
+    for (const timer of this.timers) clearTimeout(timer);
+    // What the command left running in the background goes with its name space, a moment after bwrap.
+    const init = Number(/"child-pid": *(\d+)/.exec(this.status)?.[1] ?? 0);
+    while (init !== 0 && isAlive(init)) {
+      signalAll([init], 'SIGKILL');
+      await pause(1);
+    }
+  }
+
+  private async untilExit(): Promise<ExitFacts> {
+    const closed = once(this.child, 'close');
+    await this.gone;
+    await closed;
+    const oomKilled = this.ending === 'oomKilled' || this.group.oomKills() > this.oomKillsBefore;
+    const code = this.reportedCode() ?? (this.ending || oomKilled ? KILLED : this.codeOfFailedStart());
+    return {
+      code,
+      signal: signalOf(code),
+      timedOut: this.ending === 'timedOut',
+      oomKilled,
+      tooManyProcesses: this.ending === 'tooManyProcesses',
+      cancelled: this.ending === 'cancelled',
+      truncated: this.output.truncated,
+      durationMs: Math.round(performance.now() - this.startedAt),
+    };
+  }
+
+  private reportedCode(): number | null {
+    const code = /"exit-code": *(\d+)/.exec(this.status)?.[1];
+    return code === undefined ? null : Number(code);
+  }
+
+  /** bwrap has said why on the error stream, and nothing else has run: what it says is not a command's to forge. */
+  private codeOfFailedStart(): number {
+    const reason = this.stderr.trim();
+    if (reason.startsWith('bwrap: execvp '))
+      return reason.endsWith('No such file or directory') ? NOT_FOUND : NOT_EXECUTABLE;
+    if (reason.startsWith("bwrap: Can't chdir to "))
+      throw new DomainError('invalid_input', 'The working directory is not there', { field: 'cwd' });
+    throw couldNotStart(new Error(reason));
+  }
+
+  private feed(fd: number, content: string | Buffer): void {
+    const stream = this.stream(fd);
+    // bwrap may end before it has read everything; its exit says why.
+    stream.on('error', () => undefined);
+    stream.end(content);
+  }
+
+  private stream(fd: number): Readable & Writable {
+    return this.child.stdio[fd] as Readable & Writable;
+  }
+}
+
+function signalOf(code: number): NodeJS.Signals | null {
+  const names = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+  return names.find(([, number]) => SIGNAL_EXITS + number === code)?.[0] ?? null;
+}
+
+function couldNotStart(cause: unknown): DomainError {
+  return new DomainError('unavailable', 'The sandbox could not be started', { reason: 'sandbox_failed', cause });
+}

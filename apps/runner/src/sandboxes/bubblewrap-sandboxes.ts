@@ -1,0 +1,114 @@
+import { arch } from 'node:process';
+import { DomainError } from '#kernel';
+import type { Execution, LimitLevel, Mount, SandboxCommand, SandboxLimits, WorkspacePath } from '#sandboxes';
+import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntries } from './bubblewrap-args.js';
+import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
+import { whatBubblewrapLacks } from './bubblewrap-support.js';
+import { CgroupV1Groups } from './cgroup-v1.js';
+import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
+import { MountSources } from './mount-sources.js';
+import { isFilteredMachine, seccompFilter } from './seccomp-filter.js';
+
+const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** A sandbox as the server describes it to this process. */
+export interface PlacedSandbox {
+  readonly id: string;
+  /** Absolute path of its account's workspace. */
+  readonly workspace: string;
+  /** In the order of `mountPlan`. */
+  readonly mounts: readonly Mount[];
+  /** Its home. */
+  readonly ownDirectory: WorkspacePath;
+  readonly limits: SandboxLimits;
+}
+
+/** Sandboxes on this machine by bubblewrap: each command in name spaces of its own, its sandbox's limits around all. */
+export class BubblewrapSandboxes {
+  private readonly running = new Map<string, Set<BubblewrapExecution>>();
+  private readonly system = systemEntries();
+  private readonly hidden = hiddenFiles();
+
+  private constructor(
+    private readonly groups: LimitGroups,
+    private readonly seccomp: Buffer,
+    private readonly searchPath: string,
+  ) {}
+
+  /** On the best level that the machine offers, or the one asked for. Errors: `unavailable` with the cause and the fix. */
+  static async open(searchPath: string, level?: LimitLevel): Promise<BubblewrapSandboxes> {
+    const lack = await whatBubblewrapLacks(searchPath);
+    if (lack !== null || !isFilteredMachine(arch))
+      throw new DomainError('unavailable', `Sandboxes cannot run: ${lack}`, { reason: 'sandboxes_unavailable' });
+    const groups = level === 'supervised' ? null : await CgroupV1Groups.open();
+    if (!groups && level === 'cgroup-v1')
+      throw new DomainError('unavailable', 'There are no control groups to write to');
+    return new BubblewrapSandboxes(groups ?? new NoLimitGroups(), seccompFilter(arch), searchPath);
+  }
+
+  get level(): LimitLevel {
+    return this.groups.level;
+  }
+
+  /** Starts a command; its sandbox needs no start of its own. Errors: `conflict` (`scope_changed`). */
+  exec(sandbox: PlacedSandbox, command: SandboxCommand): Execution {
+    const sources = MountSources.open(sandbox.workspace, sandbox.mounts);
+    try {
+      const opened = sources.entries();
+      const fdOf = new Map(opened.map(([mount], index) => [mount, FDS.firstMount + index]));
+      const home = insidePath(sandbox.ownDirectory);
+      const options = bubblewrapArguments({
+        system: this.system,
+        hidden: this.hidden,
+        mounts: sandbox.mounts.map((mount) => ({ mount, fd: fdOf.get(mount) ?? null })),
+        fds: FDS,
+        scratchBytes: sandbox.limits.scratchBytes,
+        env: { PATH: SEARCH_PATH, HOME: home, LANG: 'C.UTF-8', ...command.env },
+        cwd: command.cwd ?? home,
+        argv: command.argv,
+      });
+      const execution = new BubblewrapExecution(
+        {
+          options,
+          argv: command.argv,
+          seccomp: this.seccomp,
+          searchPath: this.searchPath,
+          passwd: PASSWD,
+          groups: GROUP,
+          mounts: opened.map(([, place]) => place),
+          timeoutMs: command.timeoutMs,
+          outputBytes: command.outputBytes,
+          watched: this.groups.level === 'supervised' ? sandbox.limits : null,
+        },
+        this.groups.of(sandbox.id, sandbox.limits),
+      );
+      this.keep(sandbox.id, execution);
+      return execution;
+    } finally {
+      // bwrap has its own copies since it was spawned.
+      sources.close();
+    }
+  }
+
+  /** Ends every command of the sandbox; resolves when none of its processes is left. Its files stay. */
+  async stop(sandboxId: string): Promise<void> {
+    await Promise.all([...(this.running.get(sandboxId) ?? [])].map((execution) => execution.kill()));
+    await this.groups.remove(sandboxId);
+  }
+
+  /** Ends everything; for the end of this process. */
+  async close(): Promise<void> {
+    await Promise.all([...this.running.keys()].map((sandboxId) => this.stop(sandboxId)));
+    await this.groups.close();
+  }
+
+  private keep(sandboxId: string, execution: BubblewrapExecution): void {
+    const executions = this.running.get(sandboxId) ?? new Set();
+    this.running.set(sandboxId, executions.add(execution));
+    const forget = (): void => {
+      executions.delete(execution);
+      if (executions.size === 0 && this.running.get(sandboxId) === executions) this.running.delete(sandboxId);
+    };
+    execution.exit.then(forget, forget);
+  }
+}

@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process';
+import { arch } from 'node:process';
+import { isFilteredMachine } from './seccomp-filter.js';
+
+const NEEDED = ['--disable-userns', '--bind-fd', '--size', '--json-status-fd', '--args'];
+const INSTALL = 'install the package bubblewrap (apt-get install bubblewrap), 0.8 or newer with its security updates';
+
+const ALLOW =
+  'set kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0; in a container, ' +
+  'run it with a seccomp profile that allows them';
+
+/** Why sandboxes cannot run on this machine, with what to do about it; null when they can. */
+export async function whatBubblewrapLacks(searchPath: string): Promise<string | null> {
+  if (!isFilteredMachine(arch)) return `sandboxes run on x86-64 and arm64 only, not on ${arch}`;
+  const help = await runBubblewrap(['--help'], searchPath);
+  if (help.code === null) return `bubblewrap is missing: ${INSTALL}`;
+  const lacking = NEEDED.filter((option) => !new RegExp(`^ *${option} `, 'm').test(help.output));
+  if (lacking.length > 0) return `bubblewrap is too old for ${lacking.join(', ')}: ${INSTALL}`;
+  const trial = ['--unshare-user', '--unshare-pid', '--unshare-net', '--disable-userns', '--ro-bind', '/', '/'];
+  const tried = await runBubblewrap([...trial, '--proc', '/proc', 'true'], searchPath);
+  if (tried.code === 0) return null;
+  return `user namespaces are not allowed here (${tried.output.trim().split('\n')[0]}): ${ALLOW}`;
+}
+
+function runBubblewrap(args: readonly string[], PATH: string): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve) => {
+    execFile('bwrap', args, { timeout: 10_000, env: { PATH } }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
+      resolve({ code, output: stdout + stderr });
+    });
+  });
+}

@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { compiledEntry } from '#kernel';
+import type { LimitLevel } from '#sandboxes';
+import { BubblewrapSandboxes } from './bubblewrap-sandboxes.js';
+import { whatBubblewrapLacks } from './bubblewrap-support.js';
+import { CgroupV1Groups } from './cgroup-v1.js';
+import { commandOf, LIMITS, newWorkspace, placed, run, textsOf } from './testing/placed.js';
+
+const SEARCH_PATH = process.env['PATH'] ?? '/usr/bin:/bin';
+const MEBIBYTE = 1_048_576;
+const GROUPS = '/sys/fs/cgroup';
+
+/** Levels that this machine offers; each is tested. */
+const levels: LimitLevel[] = [];
+if ((await whatBubblewrapLacks(SEARCH_PATH)) === null) {
+  const groups = await CgroupV1Groups.open();
+  await groups?.close();
+  levels.push(...(groups ? (['cgroup-v1'] as const) : []), 'supervised');
+}
+
+describe.each([...levels, ...(levels.length === 0 ? ['none' as LimitLevel] : [])])('limits on level %s', (level) => {
+  const test = levels.includes(level) ? it : it.skip;
+  let sandboxes: BubblewrapSandboxes;
+  let workspace: string;
+
+  beforeAll(async () => {
+    if (!levels.includes(level)) return;
+    sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
+    workspace = newWorkspace();
+  });
+
+  afterAll(async () => {
+    if (!levels.includes(level)) return;
+    await sandboxes.close();
+    rmSync(workspace, { recursive: true });
+  });
+
+  test('a memory bomb is ended and named, and another sandbox does not notice', async () => {
+    const limits = { ...LIMITS, memoryBytes: 64 * MEBIBYTE };
+    const other = sandboxes.exec(
+      placed(workspace, 'sess_other'),
+      commandOf(['sh', '-c', 'read line; echo "still here $line"']),
+    );
+    const script = 'x=$(head -c 4000000 /dev/zero | tr "\\0" x); while :; do x=$x$x; done';
+    const bomb = await run(sandboxes, placed(workspace, 'sess_bomb', undefined, limits), ['sh', '-c', script]);
+    expect(bomb.exit).toMatchObject({ oomKilled: true, timedOut: false, cancelled: false });
+    expect(bomb.exit.code).not.toBe(0);
+    await other.write(Buffer.from('ok\n'));
+    expect((await textsOf(other.output)).stdout).toBe('still here ok\n');
+    expect(await other.exit).toMatchObject({ code: 0, oomKilled: false });
+  });
+
+  test('more processes than allowed are none', async () => {
+    const limits = { ...LIMITS, processes: 32 };
+    const script = 'n=0; while [ $n -lt 100 ]; do sleep 5 & n=$((n + 1)); done; wait';
+    const many = await run(sandboxes, placed(workspace, 'sess_many', undefined, limits), ['sh', '-c', script]);
+    if (level === 'supervised') expect(many.exit).toMatchObject({ tooManyProcesses: true, code: 137 });
+    else expect(many).toMatchObject({ stderr: expect.stringMatching(/fork/), exit: { tooManyProcesses: false } });
+    expect((await run(sandboxes, placed(workspace, 'sess_many'), ['echo', 'fine'])).stdout).toBe('fine\n');
+  });
+
+  test('folders in memory are bounded', async () => {
+    const fill =
+      'head -c 40000000 /dev/zero > /tmp/x; head -c 40000000 /dev/zero > /dev/shm/x; wc -c /tmp/x /dev/shm/x';
+    const { stdout, stderr } = await run(sandboxes, placed(workspace, 'sess_scratch'), ['sh', '-c', fill]);
+    expect(stderr).toMatch(/(No space left on device[^]*){2}/);
+    expect(Number(/(\d+) total/.exec(stdout)?.[1])).toBeLessThanOrEqual(2 * LIMITS.scratchBytes);
+  });
+
+  test('a stop leaves nothing running, nor does a command that leaves others behind', async () => {
+    const sandbox = placed(workspace, 'sess_stop');
+    const marker = `${process.pid}.${Date.now() % 1e6}`;
+    const hidden = await run(sandboxes, sandbox, ['sh', '-c', `setsid sleep 60${marker} >/dev/null 2>&1 & echo left`]);
+    expect(hidden.stdout).toBe('left\n');
+    expect(running(`60${marker}`)).toEqual([]);
+
+    const endless = sandboxes.exec(sandbox, commandOf(['sh', '-c', `setsid sleep 61${marker} & trap "" TERM; yes`]));
+    await until(() => running(`61${marker}`).length > 0);
+    // Nobody reads what it says: it must go all the same.
+    await sandboxes.stop(sandbox.id);
+    expect(running(`61${marker}`)).toEqual([]);
+    await textsOf(endless.output);
+    expect(await endless.exit).toMatchObject({ cancelled: true });
+    await sandboxes.stop(sandbox.id);
+    expect((await run(sandboxes, sandbox, ['echo', 'again'])).stdout).toBe('again\n');
+  });
+});
+
+const onAbleMachines = levels.length > 0 ? describe : describe.skip;
+
+onAbleMachines('a server that is killed', () => {
+  it('takes its sandboxes along', async () => {
+    const workspace = newWorkspace();
+    const word = `62${process.pid}.${Date.now() % 1e6}`;
+    const program = `
+      import { BubblewrapSandboxes } from ${JSON.stringify(compiledEntry('apps/runner/src/sandboxes/bubblewrap-sandboxes.js'))};
+      const sandboxes = await BubblewrapSandboxes.open(process.env.PATH);
+      const command = { argv: ['sh', '-c', 'setsid sleep ${word} & sleep ${word}'], env: {}, timeoutMs: 60000, outputBytes: 1 };
+      sandboxes.exec(${JSON.stringify(placed(workspace, 'sess_k'))}, command);`;
+    const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      env: { PATH: SEARCH_PATH },
+      stdio: 'inherit',
+    });
+    const ended = once(server, 'exit');
+    await until(() => running(word).length === 2 || server.exitCode !== null);
+    server.kill('SIGKILL');
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    await until(() => running(word).length === 0);
+    rmSync(workspace, { recursive: true });
+  });
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await setTimeout(10);
+}
+
+const onV1 = levels.includes('cgroup-v1') ? describe : describe.skip;
+
+onV1('control groups', () => {
+  const folder = (): string =>
+    ['/sys/fs/cgroup/pids', join(GROUPS, 'pids', ownPath('pids'))]
+      .map((base) => join(base, 'roundhouse-sandboxes'))
+      .find((path) => existsSync(path))!;
+
+  it('hold the limits of a sandbox over all its commands, follow a change of them and go with it', async () => {
+    const workspace = newWorkspace();
+    const sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, 'cgroup-v1');
+    await run(sandboxes, placed(workspace, 'sess_g', undefined, { ...LIMITS, processes: 20 }), ['true']);
+    const mine = readdirSync(folder()).find((name) => existsSync(join(folder(), name, 'sess_g')))!;
+    const pidsMax = (): string => readFileSync(join(folder(), mine, 'sess_g/pids.max'), 'utf8');
+    expect(pidsMax()).toBe('20\n');
+    await run(
+      sandboxes,
+      placed(workspace, 'sess_g', undefined, { ...LIMITS, processes: 30, memoryBytes: 512 * MEBIBYTE }),
+      ['true'],
+    );
+    expect(pidsMax()).toBe('30\n');
+    await sandboxes.stop('sess_g');
+    expect(existsSync(join(folder(), mine, 'sess_g'))).toBe(false);
+    await sandboxes.close();
+    expect(existsSync(join(folder(), mine))).toBe(false);
+    rmSync(workspace, { recursive: true });
+  });
+
+  it('hold a fork bomb down', async () => {
+    const workspace = newWorkspace();
+    const sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, 'cgroup-v1');
+    const bomb = placed(workspace, 'sess_fork', undefined, { ...LIMITS, processes: 32 });
+    const { stderr } = await run(sandboxes, bomb, ['sh', '-c', 'f() { f | f & f; }; f; wait'], { timeoutMs: 500 });
+    expect(stderr).toMatch(/fork/);
+    await sandboxes.close();
+    rmSync(workspace, { recursive: true });
+  });
+
+  it('of a server that is gone are cleared at the next start', async () => {
+    const first = await CgroupV1Groups.open();
+    const stale = join(folder(), '4194304-1');
+    mkdirSync(join(stale, 'sess_old'), { recursive: true });
+    const second = await CgroupV1Groups.open();
+    expect(existsSync(stale)).toBe(false);
+    await first?.close();
+    await second?.close();
+  });
+});
+
+function ownPath(controller: string): string {
+  const line = readFileSync('/proc/self/cgroup', 'utf8')
+    .split('\n')
+    .find((group) => group.split(':')[1] === controller);
+  return line?.split(':')[2] ?? '/';
+}
+
+/** Processes of this machine with `word` in their command line. */
+function running(word: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+          .split('\0')
+          .some((text) => text === word);
+      } catch (error) {
+        if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      }
+    });
+}

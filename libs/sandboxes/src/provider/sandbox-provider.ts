@@ -1,0 +1,84 @@
+import type { AccessScope } from '../scope/access-scope.js';
+
+/** Where a sandbox lives: its account's workspace on this machine, and what it sees of it. */
+export interface SandboxPlace {
+  /** Absolute path of the workspace. */
+  readonly workspace: string;
+  readonly scope: AccessScope;
+  readonly limits: SandboxLimits;
+}
+
+export interface SandboxLimits {
+  readonly memoryBytes: number;
+  readonly processes: number;
+  /** Cores, in fractions too. */
+  readonly cpus: number;
+  /** Of each of the folders that live in memory: /tmp and /dev/shm. */
+  readonly scratchBytes: number;
+}
+
+export interface SandboxCommand {
+  /** Never a line for a shell. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute, inside the sandbox; the sandbox's own directory when left out. */
+  readonly cwd?: string;
+  readonly timeoutMs: number;
+  /** Of both streams together; what exceeds it is read and dropped, so that the command can end. */
+  readonly outputBytes: number;
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+export interface OutputChunk {
+  /** 1 for the first chunk of an execution, then without gaps. */
+  readonly seq: number;
+  readonly stream: OutputStream;
+  readonly data: Buffer;
+}
+
+/** How a command ended, told once. */
+export interface ExitFacts {
+  /** What the command exited with; 128 + n after signal n. */
+  readonly code: number;
+  readonly signal: NodeJS.Signals | null;
+  readonly timedOut: boolean;
+  /** The kernel or the supervisor ended a process of the sandbox for its memory while the command ran. */
+  readonly oomKilled: boolean;
+  /** The supervisor ended the command for the number of its processes. */
+  readonly tooManyProcesses: boolean;
+  /** It was cancelled, or its sandbox was stopped. */
+  readonly cancelled: boolean;
+  readonly truncated: boolean;
+  readonly durationMs: number;
+}
+
+/** A running command. Its output must be read or it waits. */
+export interface Execution {
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Settles once the last process of the command is gone; rejects with `unavailable` when it could not be started. */
+  readonly exit: Promise<ExitFacts>;
+  /** Gives the command input; the last call says that there is no more. Resolves when more can be taken. */
+  write(data: Buffer | null): Promise<void>;
+  /** To every process of the command; those that are gone do not mind. */
+  signal(name: NodeJS.Signals): void;
+  /** SIGTERM, a moment of grace, SIGKILL. Safe to call twice. */
+  cancel(): void;
+}
+
+/** How the limits of a sandbox are kept: by the kernel for the whole of it, or by looking at each command's processes. */
+export type LimitLevel = 'cgroup-v1' | 'supervised';
+
+/** Runs commands apart from the machine and from each other. Does no bookkeeping: callers know which sandboxes exist. */
+export abstract class SandboxProvider {
+  abstract readonly level: LimitLevel;
+
+  /** Starts a command; its sandbox needs no start of its own. Errors: `unavailable`, `conflict` (`scope_changed`). */
+  abstract exec(place: SandboxPlace, command: SandboxCommand): Promise<Execution>;
+
+  /** Ends every command of the sandbox; resolves when none of its processes is left. Its files stay. */
+  abstract stop(sandboxId: string): Promise<void>;
+
+  /** Ends everything; for the end of this process. */
+  abstract close(): Promise<void>;
+}
