@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { jest } from '@jest/globals';
 import { Database, Llm, PeriodicTasks } from '#platform';
-import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
+import { agentSays, newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { type Answer, Client, signUp, type TestAccount } from '../support/client.js';
-import { moveClock } from '../support/clock.js';
-import type { ChatRequest } from '../support/peers/llm-requests.js';
+import { judging } from '../support/judging.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { startServerProcess } from '../support/server-process.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -40,21 +40,6 @@ afterAll(async () => {
   await peer.stop();
 });
 
-/** A judge that comes to one verdict on every claim it is shown. */
-function judging(verdict: string): (request: ChatRequest) => string {
-  return ({ messages }) => {
-    const [, list = ''] = /<claims>\n([^]*)\n<\/claims>/.exec(String(messages.at(-1)!.content)) ?? [];
-    const findings = list.split('\n').map((line) => ({
-      message_index: Number.parseInt(line, 10),
-      claim: JSON.parse(line.slice(line.indexOf('"'))) as string,
-      ...{ verdict, category: 'test_result', confidence: 90, evidence: 'jest', explanation: 'As the run says.' },
-      evidence_snippets: [],
-    }));
-    return JSON.stringify(findings);
-  };
-}
-
-const agentSays = (text: string): object => ({ role: 'assistant', content: [{ type: 'text', text }] });
 const RUN = [
   {
     role: 'assistant',
@@ -354,33 +339,37 @@ describe('what is pushed', () => {
     expect(await statusOf(id)).toMatchObject({ status: 'completed', trigger: 'manual', etag: second });
     const other = await pushed();
     await until(async () => (await statusOf(other)).audit_id ?? undefined);
-    moveClock([server], 60_000);
+    await db.query('update session_audit set run_after = now()');
     await server.app.get(PeriodicTasks).runNow('sessions.resume-audits');
     expect(await endOf(other)).toMatchObject({ status: 'completed', trigger: 'on_sync' });
     await ann.put('/api/v1/settings/audit-trigger', { trigger: 'manual' });
   });
 });
 
-describe('a process that dies', () => {
-  it('leaves its audits to another one', async () => {
+describe('a process that ends', () => {
+  it.each([
+    ['killed', 'SIGKILL', 1],
+    ['told to', 'SIGTERM', 0],
+  ] as const)('%s leaves its audits to another one', async (_, signal, attempt) => {
+    const db = server.app.get(Database);
     const dying = await startServerProcess({
-      DATA_DIR: server.dataDir,
-      DATABASE_URL: server.databaseUrl,
-      LOG_LEVEL: 'warn',
-      APP_MODE: 'api',
+      ...{ DATA_DIR: server.dataDir, DATABASE_URL: server.databaseUrl, APP_MODE: 'api' },
+      ...{ LOG_LEVEL: 'fatal', SHUTDOWN_GRACE_SECONDS: '0' },
       ...{ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' },
     });
     const release = peer.hold();
     const id = await pushed();
     const asked = new Client(dying.url, ann.key).post(path(id), {});
     await until(() => (peer.calls.length > 0 ? true : undefined));
-    dying.child.kill('SIGKILL');
+    const ended = once(dying.child, 'exit');
+    dying.child.kill(signal);
     await expect(asked).rejects.toThrow();
+    await ended;
     release();
-    expect(await statusOf(id)).toMatchObject({ status: 'running', attempt: 1 });
-    moveClock([server], 120_000);
+    expect(await statusOf(id)).toMatchObject({ status: 'running', attempt });
+    await db.query(`update session_audit set lease_until = now() - interval '1 second' where state = 'running'`);
     await server.app.get(PeriodicTasks).runNow('sessions.resume-audits');
-    expect(await endOf(id)).toMatchObject({ status: 'completed', attempt: 2 });
+    expect(await endOf(id)).toMatchObject({ status: 'completed', attempt: attempt + 1 });
     expect((await ann.get(path(id, 's'))).body).toHaveLength(1);
   });
 

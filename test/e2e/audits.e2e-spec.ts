@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../libs/kernel/src/index.js';
-import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
+import { agentSays, newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { type Answer, signUp, type TestAccount } from '../support/client.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -23,7 +23,6 @@ afterAll(async () => {
 
 type Line = object | string;
 
-const agentSays = (text: string): object => ({ role: 'assistant', content: [{ type: 'text', text }] });
 const runs = (command: string, output: string): object[] => [
   {
     role: 'assistant',

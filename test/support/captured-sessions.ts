@@ -23,6 +23,8 @@ export function sessionArchive(
 
 export const userSays = (text: string): object => ({ msg_id: text, role: 'user', content: [{ type: 'text', text }] });
 
+export const agentSays = (text: string): object => ({ role: 'assistant', content: [{ type: 'text', text }] });
+
 /** Pushes as the command line does: multipart, one field `file`. */
 export function pushSession(
   client: Client,

@@ -1,5 +1,4 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { Clock } from '#kernel';
 import { PeriodicTasks } from '#platform';
 import { ModelJobs } from '../models/model-jobs.js';
 import type { Audit } from './audit.js';
@@ -21,7 +20,6 @@ export class AuditDispatch implements OnModuleInit {
     private readonly audits: AuditsRepository,
     private readonly runner: AuditRunner,
     private readonly periodic: PeriodicTasks,
-    private readonly clock: Clock,
   ) {}
 
   onModuleInit(): void {
@@ -44,7 +42,7 @@ export class AuditDispatch implements OnModuleInit {
   /** Takes up what nobody runs; does not wait for its end, because other periodic tasks want their turn. */
   private async resume(): Promise<void> {
     const room = Math.max(0, AT_ONCE - this.runner.load);
-    for (const id of await this.audits.findFree(this.clock.date(), room)) this.start(id);
+    for (const id of await this.audits.findFree(room)) this.start(id);
   }
 
   private start(id: string): void {

@@ -6,12 +6,10 @@ import type { WrittenReport } from '../conversation/audit/report.js';
 import { SessionsRepository } from '../sessions.repository.js';
 import { SESSION_AUDIT_FAILED, SESSION_AUDITED } from '../sessions.events.js';
 import { type Audit, interrupted, MAX_ATTEMPTS } from './audit.js';
-import { AuditsRepository, type ClaimedAudit } from './audits.repository.js';
+import { AuditsRepository, type ClaimedAudit, LEASE_SECONDS } from './audits.repository.js';
 import { AuditWork } from './audit-work.js';
 
-/** A process that does not renew for so long is gone, and its audits are begun again elsewhere. */
-const LEASE_MS = 30_000;
-const RENEW_MS = LEASE_MS / 3;
+const RENEW_MS = (LEASE_SECONDS * 1_000) / 3;
 
 /** Runs audits: each in one process at a time, to its report or to the reason why there is none. */
 @Injectable()
@@ -44,8 +42,7 @@ export class AuditRunner implements BeforeApplicationShutdown {
    */
   async run(id: string, isUrgent: boolean): Promise<void> {
     if (this.signal.aborted) return;
-    const now = this.clock.date();
-    const audit = await this.audits.claim(id, randomUUID(), { now, leaseUntil: this.leaseEnd(), isUrgent });
+    const audit = await this.audits.claim(id, randomUUID(), this.clock.date(), isUrgent);
     if (!audit) return;
     const run = this.toItsEnd(audit);
     this.running.add(run);
@@ -67,7 +64,7 @@ export class AuditRunner implements BeforeApplicationShutdown {
       const report = await this.work.report(audit, signal, (progress) => this.audits.setProgress(audit, progress));
       await this.complete(audit, report, Math.round(performance.now() - started));
     } catch (error) {
-      if (signal.aborted) await this.audits.release(audit, this.clock.date());
+      if (signal.aborted) await this.audits.release(audit);
       else await this.fail(audit, error);
     } finally {
       clearInterval(renewing);
@@ -100,14 +97,10 @@ export class AuditRunner implements BeforeApplicationShutdown {
 
   private async renew(audit: ClaimedAudit, lost: AbortController): Promise<void> {
     try {
-      if (await this.audits.renew(audit, this.leaseEnd())) return;
+      if (await this.audits.renew(audit)) return;
       lost.abort(new DomainError('unavailable', 'Another process has taken the audit over'));
     } catch (error) {
       this.log.warn({ msg: 'the lease of an audit could not be renewed', audit: audit.id, err: error });
     }
-  }
-
-  private leaseEnd(): Date {
-    return new Date(this.clock.now() + LEASE_MS);
   }
 }

@@ -14,7 +14,7 @@ const TRIES = 3;
  * How long the audit of a push waits: for the next push, and for clients that ask for one themselves after each push,
  * and so get this one.
  */
-const SETTLING_MS = 20_000;
+const SETTLING_SECONDS = 20;
 
 /** Puts audits in line: one at a time for each session. Part of the caller's transaction. */
 @Injectable()
@@ -33,10 +33,9 @@ export class AuditStarts {
    * room. In the background it is sent to a worker. Errors: `conflict` (`audit_running`).
    */
   async asked(caller: Principal, session: CapturedSession, judge: ChosenJudge, inBackground: boolean): Promise<Audit> {
-    const now = this.clock.date();
     await this.audits.dropWaiting(session.uid);
     for (let tries = 0; tries < TRIES; tries += 1) {
-      const id = await this.insert(session, judge, { trigger: 'manual', requestedBy: caller.userId, runAfter: now });
+      const id = await this.insert(session, judge, { trigger: 'manual', requestedBy: caller.userId, waitSeconds: 0 });
       const audit = id === null ? await this.audits.findUnfinished(session.uid) : await this.audits.find(id);
       // None: the other one has ended in between.
       if (!audit) continue;
@@ -61,8 +60,8 @@ export class AuditStarts {
   async pushed(session: CapturedSession, judge: ChosenJudge): Promise<void> {
     if (await this.audits.hasBegunFor(session.versionId)) return;
     await this.audits.dropWaiting(session.uid);
-    const runAfter = new Date(this.clock.now() + SETTLING_MS);
-    const id = await this.insert(session, judge, { trigger: 'on_sync', requestedBy: session.userId, runAfter });
+    const waitSeconds = SETTLING_SECONDS;
+    const id = await this.insert(session, judge, { trigger: 'on_sync', requestedBy: session.userId, waitSeconds });
     if (id === null) return;
     const subject = { accountId: session.accountId, kind: 'session', id: session.uid };
     const facts = { session_id: session.id, audit_id: id, model: judge.model, etag: session.etag };
@@ -72,7 +71,7 @@ export class AuditStarts {
   private async insert(
     session: CapturedSession,
     { apiKey, ...judge }: ChosenJudge,
-    asked: Pick<NewAudit, 'trigger' | 'requestedBy' | 'runAfter'>,
+    asked: Pick<NewAudit, 'trigger' | 'requestedBy' | 'waitSeconds'>,
   ): Promise<string | null> {
     const id = newAuditId();
     const isOurs = await this.audits.insert({

@@ -12,7 +12,8 @@ export interface NewAudit extends AuditJudge {
   readonly requestedBy: string;
   readonly trigger: AuditTrigger;
   readonly sealedKey: Buffer | null;
-  readonly runAfter: Date;
+  /** How long it waits until somebody takes it up. */
+  readonly waitSeconds: number;
   readonly createdAt: Date;
 }
 
@@ -45,10 +46,12 @@ const RESULT = `${COLUMNS}, a.total_claims as "totalClaims", a.verified, a.unver
   a.trust_score as "trustScore", a.execution_time_ms as "executionTimeMs"`;
 const LATEST_REPORT = `select a.id from session_audit a where a.session_uid = $1 and a.state = 'completed'
   order by a.created_at desc, a.id desc limit 1`;
+/** A process that does not renew for so long is gone, and its audits are begun again elsewhere. */
+export const LEASE_SECONDS = 30;
 /** Due now, or begun by a process that is gone. */
-const IS_FREE = (now: string): string => `((a.state = 'queued' and a.run_after <= ${now}) or a.lease_until < ${now})`;
+const IS_FREE = `((a.state = 'queued' and a.run_after <= now()) or a.lease_until < now())`;
 
-/** Every query on audits of sessions. */
+/** Every query on audits of sessions. When they are run follows the database's clock, which all nodes share. */
 @Injectable()
 export class AuditsRepository {
   constructor(private readonly db: Database) {}
@@ -58,7 +61,7 @@ export class AuditsRepository {
     const rows = await this.db.query(
       `insert into session_audit (id, session_uid, version_id, etag, requested_by, trigger, judge, model, provider,
          base_url, sealed_key, run_after, created_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now() + make_interval(secs => $12), $13)
        on conflict (session_uid) where state in ('queued', 'running') do nothing returning id`,
       [
         audit.id,
@@ -72,7 +75,7 @@ export class AuditsRepository {
         audit.provider,
         audit.baseUrl,
         audit.sealedKey,
-        audit.runAfter,
+        audit.waitSeconds,
         audit.createdAt,
       ],
     );
@@ -117,36 +120,33 @@ export class AuditsRepository {
   }
 
   /** The audits whose time has come and that nobody runs, oldest first. */
-  async findFree(now: Date, limit: number): Promise<string[]> {
+  async findFree(limit: number): Promise<string[]> {
     const rows = await this.db.query<{ id: string }>(
-      `select a.id from session_audit a where a.state in ('queued', 'running') and ${IS_FREE('$1')}
-        order by a.run_after limit $2`,
-      [now, limit],
+      `select a.id from session_audit a where a.state in ('queued', 'running') and ${IS_FREE}
+        order by a.run_after limit $1`,
+      [limit],
     );
     return rows.map(({ id }) => id);
   }
 
   /** Takes an audit to run it; null when another does, or has. Its time need not have come if `isUrgent`. */
-  async claim(
-    id: string,
-    owner: string,
-    { now, leaseUntil, isUrgent }: { readonly now: Date; readonly leaseUntil: Date; readonly isUrgent: boolean },
-  ): Promise<ClaimedAudit | null> {
+  async claim(id: string, owner: string, now: Date, isUrgent: boolean): Promise<ClaimedAudit | null> {
     const [row] = await this.db.query<ClaimedAudit>(
-      `update session_audit a set state = 'running', owner = $2, lease_until = $4, attempt = attempt + 1,
-         started_at = $3, windows_done = 0, windows_total = 0
-        where a.id = $1 and (${IS_FREE('$3')} or ($5 and a.state = 'queued'))
+      `update session_audit a set state = 'running', owner = $2, attempt = attempt + 1, started_at = $3,
+         lease_until = now() + make_interval(secs => $5), windows_done = 0, windows_total = 0
+        where a.id = $1 and (${IS_FREE} or ($4 and a.state = 'queued'))
         returning ${COLUMNS}, a.owner, a.sealed_key as "sealedKey"`,
-      [id, owner, now, leaseUntil, isUrgent],
+      [id, owner, now, isUrgent, LEASE_SECONDS],
     );
     return row ?? null;
   }
 
   /** False when the audit is no longer ours. */
-  async renew({ id, owner }: ClaimedAudit, leaseUntil: Date): Promise<boolean> {
+  async renew({ id, owner }: ClaimedAudit): Promise<boolean> {
     const rows = await this.db.query(
-      `update session_audit set lease_until = $3 where id = $1 and owner = $2 and state = 'running' returning id`,
-      [id, owner, leaseUntil],
+      `update session_audit set lease_until = now() + make_interval(secs => $3)
+        where id = $1 and owner = $2 and state = 'running' returning id`,
+      [id, owner, LEASE_SECONDS],
     );
     return rows.length > 0;
   }
@@ -160,12 +160,12 @@ export class AuditsRepository {
   }
 
   /** Gives it back, as if it had not been begun. */
-  async release({ id, owner }: ClaimedAudit, runAfter: Date): Promise<void> {
+  async release({ id, owner }: ClaimedAudit): Promise<void> {
     await this.db.query(
-      `update session_audit set state = 'queued', owner = null, lease_until = null, run_after = $3,
+      `update session_audit set state = 'queued', owner = null, lease_until = null, run_after = now(),
          attempt = attempt - 1
         where id = $1 and owner = $2 and state = 'running'`,
-      [id, owner, runAfter],
+      [id, owner],
     );
   }
 
