@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { actingFor, type OrgRow, seedMember, seedOrg } from '../support/org-rows.js';
+import { handOff, type Person, person } from '../support/handoffs.js';
 import { sql } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -249,6 +251,38 @@ describe('the other modes', () => {
     await owner.put(POLICY, { mode: 'redact', allowlist: [KEY, AWS] });
     await pushSession(member, id, archive);
     expect((await member.get('/api/v1/dlp/stats')).body.by_action).toEqual({ clean: 2 });
+  });
+});
+
+describe('a handed session', () => {
+  const claimed = async (recipient: Person, sender: Person, id: string): Promise<Answer> => {
+    const { body } = await handOff(sender, id, { recipient_user_id: recipient.userId });
+    return recipient.post(`/api/v1/handoffs/${body.id}/claim`);
+  };
+
+  it("falls under its claimer's policy, and the sender keeps what they have", async () => {
+    const [sender, recipient] = [await person(server, 'sender'), await person(server, 'recipient')];
+    const org = await seedOrg(server, recipient, 'enterprise');
+    await recipient.put(POLICY, { enabled: true, mode: 'block' });
+    const id = newSessionId();
+    await pushSession(sender, id, await SECRETIVE());
+    await sender.patch(`/api/v1/sessions/${id}`, { title: `Set ${KEY}` });
+    expect(await claimed(recipient, sender, id)).toMatchObject({
+      status: 403,
+      body: { error: { details: { error: 'dlp_blocked' } } },
+    });
+    expect((await recipient.get('/api/v1/sessions')).body.total).toBe(0);
+    await recipient.put(POLICY, { mode: 'redact' });
+    const { status, body } = await claimed(recipient, sender, id);
+    expect(status).toBe(200);
+    const copy = body.recipient_session_id as string;
+    expect(gunzipSync((await pulled(recipient, copy)).bytes).includes(KEY)).toBe(false);
+    const messages = await recipient.get(`/api/v1/sessions/${copy}/messages`);
+    expect(JSON.stringify(messages.body)).not.toContain(KEY);
+    const detail = await recipient.get(`/api/v1/sessions/${copy}`);
+    expect(detail.body).toMatchObject({ title: `Set ${HIDDEN}`, original_session_id: id });
+    expect(resultsIn(detail)).toMatchObject({ action_taken: 'redact', org_id: org.id });
+    expect(gunzipSync((await pulled(sender, id)).bytes).includes(KEY)).toBe(true);
   });
 });
 

@@ -188,6 +188,17 @@ export class SessionsRepository {
     }
   }
 
+  /** Title and tags as far as people have set them. */
+  async findOwnWords(uid: string): Promise<SessionEdit> {
+    const [row] = await this.db.query<{ title: string | null; tags: string[] | null }>(
+      `select case when title_is_set then title end as title, case when tags_are_set then tags end as tags
+         from captured_session where uid = $1`,
+      [uid],
+    );
+    const { title = null, tags = null } = row ?? {};
+    return { ...(title !== null && { title }), ...(tags !== null && { tags }) };
+  }
+
   async noteScan(uid: string, results: DlpScanResults | null): Promise<void> {
     await this.db.query('update captured_session set dlp_scan_results = $2 where uid = $1', [
       uid,

@@ -5,6 +5,7 @@ import { CEILINGS } from '../archive/archive-limits.js';
 import { Archives } from '../archive/archives.js';
 import { DlpGate } from '../dlp/dlp-gate.service.js';
 import { type OrgPolicy, resultsOf, rulesOf } from '../dlp/dlp-policy.js';
+import { type SessionEdit, SessionsRepository } from '../sessions.repository.js';
 import type { Received } from '../sync/archive-intake.service.js';
 import type { SessionVersion } from '../sync/version.js';
 import { VersionsRepository } from '../sync/versions.repository.js';
@@ -15,6 +16,8 @@ export interface ScreenedVersion {
   readonly received: Received;
   /** Whether it may be had only as it was written anew. */
   readonly isRedacted: boolean;
+  /** Title and tags that its owner has set, as the copy may have them. */
+  readonly edit: SessionEdit;
 }
 
 /** What was accepted once is read again, whatever plan its owner has by now. */
@@ -25,6 +28,7 @@ const LIMITS = { archiveBytes: Infinity, memberBytes: CEILINGS.memberBytes, canU
 export class ClaimScreening {
   constructor(
     private readonly versions: VersionsRepository,
+    private readonly sessions: SessionsRepository,
     private readonly dlp: DlpGate,
     private readonly archives: Archives,
     private readonly blobs: Blobs,
@@ -48,7 +52,8 @@ export class ClaimScreening {
     try {
       const isRedacted = received.archive.digest !== version.archiveDigest;
       if (isRedacted) await this.archives.keep(received);
-      return await use({ versionId: version.id, received, isRedacted });
+      const edit = await this.dlp.screenEdit(caller, await this.sessions.findOwnWords(sessionUid));
+      return await use({ versionId: version.id, received, isRedacted, edit });
     } finally {
       await this.archives.drop(received);
     }

@@ -72,13 +72,23 @@ export class SessionCopies {
     const bytes = await (screened?.isRedacted === true
       ? this.copyRedacted(caller, order, source, screened)
       : this.copyShared(caller, order, source));
-    const session = await this.sessions.find(caller, id);
-    if (!session) throw sessionNotFound();
-    if (screened !== null) await this.sessions.noteScan(session.uid, screened.received.scan);
+    const copied = await this.sessions.find(caller, id);
+    if (!copied) throw sessionNotFound();
+    const session = screened === null ? copied : await this.applyScreen(caller, copied, screened);
     const facts = { etag: session.etag, version_id: session.versionId, handoff_id: handoffId };
     await this.journal.record(caller, session, { event: SESSION_PUSHED, action: 'session.claim' }, facts);
     await this.plan.reserve(caller, session.uid, bytes);
     return session;
+  }
+
+  private async applyScreen(
+    caller: Principal,
+    copied: CapturedSession,
+    { received, edit }: ScreenedVersion,
+  ): Promise<CapturedSession> {
+    await this.sessions.noteScan(copied.uid, received.scan);
+    if (Object.keys(edit).length > 0) await this.sessions.edit(copied.uid, edit, this.clock.date());
+    return (await this.sessions.find(caller, copied.id)) ?? copied;
   }
 
   private async currentVersion(sourceUid: string): Promise<SourceVersion> {

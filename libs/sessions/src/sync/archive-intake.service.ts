@@ -45,8 +45,8 @@ export class ArchiveIntake {
   ) {}
 
   /**
-   * Receives an archive under the caller's plan and the policy of their organisation, and gives what was read to `use`, which keeps it or lets it go. The body
-   * is opened only once everything that can be refused without it was. Errors: `forbidden` (also `dlp_blocked`),
+   * Receives an archive under the caller's plan and their organisation's policy, and gives what was read to `use`, which
+   * keeps it or lets it go. The body is opened only once everything that can be refused without it was. Errors: `forbidden` (also `dlp_blocked`),
    * `rate_limited`, `payload_too_large`, `bad_request`, `unprocessable` (`dlp_pattern_too_slow`).
    */
   receive<Result>(
