@@ -27,6 +27,12 @@ describe('the narrative summary', () => {
     expect(prompt.user.length).toBeLessThan(150_000);
   });
 
+  it('shows no half of a secret where a message is cut', () => {
+    const key = 'ghp' + '_abcdefghijklmnopqrstuvwxyz0123456789';
+    for (let before = 1440; before <= 1500; before += 4)
+      expect(digest([`${'x '.repeat(before / 2)}${key} and more ${'y '.repeat(50)}`])).not.toContain('ghp' + '_abc');
+  });
+
   it('is read from the answer', () => {
     const answer = {
       what_happened: 'Tabs were fixed.',

@@ -1,12 +1,15 @@
-import { excerpt } from './bounded-text.js';
+import { excerpt, head } from './bounded-text.js';
 import { isJsonObject, type JsonObject, type JsonValue } from './json.js';
 import type { Message } from './message.js';
-import { answeredJson, quoted, type AnswerProblem, type ModelPrompt } from './model-prompt.js';
+import { answeredJson, asJsonText, quoted, type AnswerProblem, type ModelPrompt } from './model-prompt.js';
+import { FOR_STRANGERS } from './secrets/pattern-set.js';
+import { redactText } from './secrets/redact.js';
 import type { ConversationSummary } from './summary.js';
 
 const FIRST = 15;
 const LAST = 60;
 const MAX_SAID = 1500;
+const MAX_SEARCHED = 8 * MAX_SAID;
 const MAX_TEXT = 4000;
 const MAX_ITEM = 500;
 const MAX_ITEMS = 20;
@@ -31,9 +34,10 @@ export class NarrativeDigest {
     const text = message.blocks
       .map((block) => (block.type === 'text' || block.type === 'summary' ? block.text : ''))
       .join('\n');
-    const said = excerpt(text, MAX_SAID);
+    // Redacted before it is cut, so that no half of a secret is left.
+    const said = excerpt(redactText(head(text, MAX_SEARCHED), FOR_STRANGERS).text, MAX_SAID);
     if (said === '') return;
-    const line = `${message.role} ${quoted(said)}`;
+    const line = `${message.role} ${asJsonText(said)}`;
     if (this.first.length < FIRST) {
       this.first.push(line);
       return;
