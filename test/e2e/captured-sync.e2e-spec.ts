@@ -87,6 +87,27 @@ describe('a push', () => {
     expect(Buffer.from(await branch.arrayBuffer()).equals(archive)).toBe(true);
   });
 
+  it('leaves on its person what it was made with, cut to what fits; one that does not say leaves that alone', async () => {
+    const cy = await signUp(server);
+    const lastOf = async (): Promise<unknown[]> => {
+      const { body } = await cy.get('/api/v1/auth/me');
+      return [body.last_client_version, body.last_client_platform, body.last_client_device, body.last_sync_at];
+    };
+    const push = async (headers: Record<string, string>): Promise<number> =>
+      (await pushSession(cy, newSessionId(), await sessionArchive({}, [userSays('x')]), headers)).status;
+    expect(await push({ 'x-client-device': 'only a device' })).toBe(201);
+    expect(await lastOf()).toEqual([null, null, null, null]);
+    const long = {
+      'x-client-version': '9'.repeat(30),
+      'x-client-platform': 'linux',
+      'x-client-device': 'd'.repeat(200),
+    };
+    expect(await push(long)).toBe(201);
+    expect(await lastOf()).toEqual(['9'.repeat(20), 'linux', 'd'.repeat(100), expect.stringMatching(/Z$/)]);
+    expect(await push({ 'user-agent': 'sessionfs-cli/0.13.2' })).toBe(201);
+    expect(await lastOf()).toEqual(['0.13.2', null, null, expect.stringMatching(/Z$/)]);
+  });
+
   it('of equal content stores nothing and keeps the ETag', async () => {
     const { id, etag } = await pushed('Same', { etag: null });
     const again = await sessionArchive({ title: 'Same', sync: { etag, dirty: false } }, [

@@ -92,7 +92,10 @@ async function plant(owner: Client): Promise<Record<string, string>> {
     owner.post('/api/v1/handoffs', { session_id: id, recipient_user_id: dora.userId, message: SECRET }),
   );
   await must(owner.post(`/api/v1/handoffs/${handoff.id}/comments`, { content: SECRET }));
+  const folder = await must(owner.post('/api/v1/bookmarks/folders', { name: SECRET }));
+  const bookmark = await must(owner.post('/api/v1/bookmarks', { folder_id: folder.id, session_id: id }));
   return {
+    ...{ folder_id: folder.id, bookmark_id: bookmark.id },
     ...{ session_id: id, alias, link_id: link.link_id, token: link.url.split('/').at(-1), audit_id: audits[0]!.id },
     ...{ id: handoff.id, status: 'synced' },
   };
@@ -107,7 +110,7 @@ function ask(client: Client, route: Route, values: Readonly<Record<string, strin
   if (path.endsWith('/sync') && route.method === 'PUT') return sendFile(client, 'PUT', path, OWN_ARCHIVE);
   if (path === '/api/v1/sessions' && route.method === 'POST')
     return sendFile(client, 'POST', `${path}?source_tool=codex`, OWN_ARCHIVE);
-  const body = ['GET', 'HEAD'].includes(route.method) ? undefined : { ...BODY, session_id: values['session_id']! };
+  const body = ['GET', 'HEAD'].includes(route.method) ? undefined : { ...values, ...BODY };
   return client.send(route.method, `${path}?q=${ASKED}&base_url=http%3A%2F%2F127.0.0.1%3A9`, body);
 }
 
@@ -121,7 +124,7 @@ const BODY = {
     model: 'rules',
     recipient_email: 'e@example.com',
   },
-  ...{ access_token: 'glpat-0', message: 'm', folder_id: '00000000-0000-4000-8000-000000000000', name: 'n' },
+  ...{ access_token: 'glpat-0', message: 'm', name: 'n' },
 };
 let OWN_ARCHIVE: Buffer;
 
@@ -129,7 +132,14 @@ let OWN_ARCHIVE: Buffer;
 async function seenBy(owner: Client, { session_id: id, id: handoff }: Record<string, string>): Promise<unknown[]> {
   const paths = ['', '/messages', '/versions', '/share', '/audits', '/summary', '/workspace', '/tools'];
   const seen = await Promise.all(paths.map((path) => owner.get(`/api/v1/sessions/${id}${path}`)));
-  const others = ['settings/judge', 'settings/audit-trigger', 'sync/settings', 'sync/watchlist', `handoffs/${handoff}`];
+  const others = [
+    'settings/judge',
+    'settings/audit-trigger',
+    'sync/settings',
+    'sync/watchlist',
+    'bookmarks/folders',
+    `handoffs/${handoff}`,
+  ];
   const more = await Promise.all(others.map((path) => owner.get(`/api/v1/${path}`)));
   return [...seen, ...more].map(({ status, body }) => [status, body]);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Database, PeriodicTasks, StoredBytes } from '#platform';
 import { auditOf } from '../support/administration.js';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
-import { admin, type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
+import { admin, type Answer, Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock, nowOn } from '../support/clock.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -283,5 +283,29 @@ describe('versions', () => {
     const all = await etags(id);
     await runTask('sessions.prune');
     expect(await etags(id)).toEqual(all.slice(0, 5));
+  });
+});
+
+describe('telemetry', () => {
+  const body = { install_id: 'i', version: '1', os: 'linux' };
+  const send = (more: object): Promise<Answer> =>
+    new Client(server.url, null).post('/api/v1/telemetry', { ...body, ...more });
+
+  it('is taken from anybody, and thrown away', async () => {
+    expect(await send({ features_used: ['push'], errors_24h: 0, unknown: 1 })).toMatchObject({
+      status: 200,
+      body: { status: 'ok' },
+    });
+  });
+
+  it.each([
+    [{ os: 'ann@example.com' }, 400],
+    [{ tools_active: ['10.0.0.7'] }, 400],
+    [{ os: 'x'.repeat(101) }, 422],
+    [{ version: null }, 422],
+    [{ features_used: Array(51).fill('x') }, 422],
+    [{ errors_24h: 'many' }, 422],
+  ])('of %.60j is refused with %i', async (more, status) => {
+    expect((await send(more)).status).toBe(status);
   });
 });

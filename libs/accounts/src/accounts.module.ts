@@ -48,6 +48,7 @@ import { ProfileService } from './profile.service.js';
 import { TeamMemberships } from './teams/team-memberships.js';
 import { TeamsRepository } from './teams/teams.repository.js';
 import { TeamsService } from './teams/teams.service.js';
+import { LastClients } from './last-clients.js';
 import { PlanGate } from './plan-gate.js';
 import { UsersService } from './users.service.js';
 import { VerifiedEmail } from './verified-email.js';
@@ -83,6 +84,7 @@ import { VerifiedEmail } from './verified-email.js';
     InviteRecords,
     InvitesRepository,
     InvitesService,
+    LastClients,
     Memberships,
     OrganisationsRepository,
     OrganisationsService,
@@ -113,6 +115,7 @@ import { VerifiedEmail } from './verified-email.js';
     EntitlementsService,
     HomeOrgs,
     InvitesService,
+    LastClients,
     Memberships,
     OrganisationsService,
     PlanGate,

@@ -11,6 +11,7 @@ export * from './entitlements/entitlement.js';
 export * from './entitlements/entitlements.service.js';
 export * from './entitlements/storage-quota.js';
 export * from './features.js';
+export * from './last-clients.js';
 export * from './tiers.js';
 export * from './users.service.js';
 export * from './verified-email.js';

@@ -1,5 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { AccountsService, EffectiveTier, type HomeOrg, HomeOrgs, type User, UsersService } from '#accounts';
+import {
+  AccountsService,
+  EffectiveTier,
+  type HomeOrg,
+  HomeOrgs,
+  type LastClient,
+  LastClients,
+  type User,
+  UsersService,
+} from '#accounts';
 import type { Principal, Tier } from '#platform';
 
 /** What a person reads about themselves. */
@@ -11,6 +20,7 @@ export interface Profile {
   readonly effectiveTier: Tier;
   readonly home: HomeOrg | null;
   readonly defaultOrgId: string | null;
+  readonly lastClient: LastClient | null;
 }
 
 /** Who am I (sessionfs-1.md §3.4). */
@@ -21,6 +31,7 @@ export class ProfileService {
     private readonly accounts: AccountsService,
     private readonly tiers: EffectiveTier,
     private readonly homes: HomeOrgs,
+    private readonly clients: LastClients,
   ) {}
 
   async of(caller: Principal): Promise<Profile> {
@@ -28,6 +39,7 @@ export class ProfileService {
     const { tier } = await this.accounts.get(user.accountId);
     const effectiveTier = await this.tiers.of(caller);
     const home = await this.homes.find(caller);
-    return { user, tier, effectiveTier, home, defaultOrgId: await this.homes.findDefault(user.id) };
+    const defaultOrgId = await this.homes.findDefault(user.id);
+    return { user, tier, effectiveTier, home, defaultOrgId, lastClient: await this.clients.find(user.id) };
   }
 }

@@ -25,6 +25,7 @@ import { CapturedShareLinksController } from './http/captured-share-links.contro
 import { CapturedSummariesController } from './http/captured-summaries.controller.js';
 import { CapturedSyncController } from './http/captured-sync.controller.js';
 import { ConversationPasses } from './passes/conversation-passes.js';
+import { CapturedTelemetryController } from './http/captured-telemetry.controller.js';
 import { CapturedUploadController } from './http/captured-upload.controller.js';
 import { SEARCH_PROVIDERS } from './search/search-providers.js';
 import { SessionCountsRepository } from './session-counts.repository.js';
@@ -60,6 +61,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
     CapturedSummariesController,
     CapturedSyncController,
     CapturedContentController,
+    CapturedTelemetryController,
     CapturedUploadController,
     CapturedShareLinksController,
     CapturedSharedController,

@@ -53,7 +53,7 @@ export class ApiMe {
   @ApiProperty({ nullable: true, type: String }) last_sync_at!: string | null;
   @ApiProperty() latest_version!: string;
 
-  static from(caller: Principal, { user, tier, effectiveTier, home, defaultOrgId }: Profile): ApiMe {
+  static from(caller: Principal, { user, tier, effectiveTier, home, defaultOrgId, lastClient }: Profile): ApiMe {
     return {
       user_id: user.id,
       email: user.email,
@@ -67,10 +67,10 @@ export class ApiMe {
       org_role: home?.role ?? null,
       default_org_id: defaultOrgId,
       created_at: user.createdAt.toISOString(),
-      last_client_version: null,
-      last_client_platform: null,
-      last_client_device: null,
-      last_sync_at: null,
+      last_client_version: lastClient?.version ?? null,
+      last_client_platform: lastClient?.platform ?? null,
+      last_client_device: lastClient?.device ?? null,
+      last_sync_at: lastClient?.syncedAt?.toISOString() ?? null,
       latest_version: VERSION,
     };
   }

@@ -2,13 +2,12 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import type { Request } from 'express';
+import type { ClientProgram } from '#accounts';
 import { BIGINT_SHAPE, decodeKeyset, encodeKeyset } from '#platform';
 import type { CapturedSession } from '../captured-session.js';
 import type { PushResult, PushTerms } from '../sync/push.service.js';
 import type { VersionPage } from '../sync/session-versions.service.js';
 import { etagOf, type SessionVersion } from '../sync/version.js';
-
-const MAX_DEVICE = 100;
 
 /** sessionfs-1.md §7.1 SyncPushResponse, and what a push that overwrote something unknown to it left as a branch. */
 export class CapturedPushed {
@@ -35,13 +34,28 @@ export class CapturedPushed {
   }
 
   static termsOf(request: Request, undelete: string | undefined): PushTerms {
-    const device = request.headers['x-client-device'];
+    const client = clientOf(request);
     return {
       ifMatch: etagOf(request.headers['if-match']),
       undelete: undelete?.trim().toLowerCase() === 'true',
-      clientDevice: typeof device === 'string' ? device.replaceAll('\0', '').slice(0, MAX_DEVICE) : null,
+      clientDevice: client.device,
+      client: client.version === null && client.platform === null ? null : client,
     };
   }
+}
+
+/** What the client says of itself (sessionfs-1.md §7.5); the command line names its version in User-Agent too. */
+function clientOf(request: Request): ClientProgram {
+  const said = (name: string, length: number): string | null => {
+    const value = request.headers[name];
+    return (typeof value === 'string' && value.replaceAll('\0', '').slice(0, length)) || null;
+  };
+  const agent = /^sessionfs-cli\/(\S{1,20})/.exec(said('user-agent', 200) ?? '');
+  return {
+    version: said('x-client-version', 20) ?? agent?.[1] ?? null,
+    platform: said('x-client-platform', 50),
+    device: said('x-client-device', 100),
+  };
 }
 
 export class CapturedVersion {

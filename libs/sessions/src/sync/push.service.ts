@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type ClientProgram, LastClients } from '#accounts';
 import { DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
 import type { ArchiveReading } from '../archive/read-archive.js';
@@ -18,6 +19,8 @@ export interface PushTerms {
   /** Whether a deleted session may come back by being pushed. */
   readonly undelete: boolean;
   readonly clientDevice: string | null;
+  /** What the client says it is; null when it does not. */
+  readonly client: ClientProgram | null;
 }
 
 export interface PushResult {
@@ -38,6 +41,7 @@ export class PushService {
     private readonly shares: ShareLinksService,
     private readonly journal: SessionJournal,
     private readonly handoffs: HandoffExpiry,
+    private readonly clients: LastClients,
   ) {}
 
   /**
@@ -48,7 +52,7 @@ export class PushService {
   async push(caller: Principal, id: string, terms: PushTerms, delivery: Delivery): Promise<PushResult> {
     if (!isSessionId(id)) throw new DomainError('bad_request', 'Invalid session ID format', { field: 'session_id' });
     const check = async (): Promise<void> => assertTerms(await this.sessions.find(caller, id), terms);
-    return this.intake.receive(caller, { ...delivery, check }, async (reading) => {
+    const result = await this.intake.receive(caller, { ...delivery, check }, async (reading) => {
       const same = await this.findSame(caller, id, terms, reading);
       if (same) {
         await this.intake.noteScan(same, reading);
@@ -57,6 +61,9 @@ export class PushService {
       await this.intake.keep(reading);
       return this.store(caller, id, terms, reading);
     });
+    // Outside of the push's transaction: pushes of one person do not wait for each other's.
+    if (terms.client) await this.clients.record(caller.userId, terms.client);
+    return result;
   }
 
   /** The live session whose content is exactly what was pushed: nothing is stored, its ETag stays. */
