@@ -30,13 +30,14 @@ export class LastClients {
     );
   }
 
-  async find(userId: string): Promise<LastClient | null> {
+  /** All null for who has pushed nothing yet. */
+  async find(userId: string): Promise<LastClient> {
     const [row] = await this.db.query<LastClient>(
       `select last_client_version as version, last_client_platform as platform, last_client_device as device,
               last_sync_at as "syncedAt"
          from app_user where id = $1`,
       [userId],
     );
-    return row ?? null;
+    return row ?? { version: null, platform: null, device: null, syncedAt: null };
   }
 }

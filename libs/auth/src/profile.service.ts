@@ -20,7 +20,7 @@ export interface Profile {
   readonly effectiveTier: Tier;
   readonly home: HomeOrg | null;
   readonly defaultOrgId: string | null;
-  readonly lastClient: LastClient | null;
+  readonly lastClient: LastClient;
 }
 
 /** Who am I (sessionfs-1.md §3.4). */

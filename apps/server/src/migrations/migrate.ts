@@ -11,6 +11,7 @@ import { SealAudit1700000005000 } from './1700000005000-seal-audit.js';
 import { CreateSso1700000006000 } from './1700000006000-create-sso.js';
 import { CreateBlobs1700000010000 } from './1700000010000-create-blobs.js';
 import { CreateCapturedSessions1700000011000 } from './1700000011000-create-captured-sessions.js';
+import { IndexCapturedSessions1700000012000 } from './1700000012000-index-captured-sessions.js';
 import { CreateSharing1700000013000 } from './1700000013000-create-sharing.js';
 import { CreateSessionSettings1700000014000 } from './1700000014000-create-session-settings.js';
 import { CreateSessionAudits1700000015000 } from './1700000015000-create-session-audits.js';
@@ -18,7 +19,6 @@ import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js'
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessions-for-upkeep.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
-import { IndexCapturedSessions1700000012000 } from './1700000012000-index-captured-sessions.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -31,6 +31,7 @@ export const MIGRATIONS = [
   CreateSso1700000006000,
   CreateBlobs1700000010000,
   CreateCapturedSessions1700000011000,
+  IndexCapturedSessions1700000012000,
   CreateSharing1700000013000,
   CreateSessionSettings1700000014000,
   CreateSessionAudits1700000015000,
@@ -38,7 +39,6 @@ export const MIGRATIONS = [
   CreateAutosyncAndDlp1700000017000,
   IndexSessionsForUpkeep1700000018000,
   CreateSandboxes1700000020000,
-  IndexCapturedSessions1700000012000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

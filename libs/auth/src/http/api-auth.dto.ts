@@ -67,10 +67,10 @@ export class ApiMe {
       org_role: home?.role ?? null,
       default_org_id: defaultOrgId,
       created_at: user.createdAt.toISOString(),
-      last_client_version: lastClient?.version ?? null,
-      last_client_platform: lastClient?.platform ?? null,
-      last_client_device: lastClient?.device ?? null,
-      last_sync_at: lastClient?.syncedAt?.toISOString() ?? null,
+      last_client_version: lastClient.version,
+      last_client_platform: lastClient.platform,
+      last_client_device: lastClient.device,
+      last_sync_at: lastClient.syncedAt?.toISOString() ?? null,
       latest_version: VERSION,
     };
   }
