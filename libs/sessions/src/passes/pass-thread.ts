@@ -3,6 +3,8 @@ import { DomainError, fromWireError } from '#kernel';
 import type { FromPassWorker, ToPassWorker } from './pass-protocol.js';
 import type { PassName } from './pass-registry.js';
 
+/** Why a pass failed whose thread was ended, by itself or by another one. */
+export const READING_INTERRUPTED = 'reading_interrupted';
 /** What leaks ends the thread rather than the server. */
 const RESOURCES = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
 
@@ -151,7 +153,11 @@ export class PassThread {
     const all = [...this.pending.values()];
     this.pending.clear();
     for (const { taken, reject } of all) {
-      reject(new DomainError('unavailable', 'Reading the conversation was interrupted, try again'));
+      reject(
+        new DomainError('unavailable', 'Reading the conversation was interrupted, try again', {
+          reason: READING_INTERRUPTED,
+        }),
+      );
       taken?.();
     }
     this.rest();

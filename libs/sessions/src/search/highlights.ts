@@ -34,17 +34,12 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** The different words of texts that may have one of the stems: those that begin like one. */
-export function candidates(texts: readonly string[], stems: readonly string[]): string[] {
-  const beginnings = new Set(stems.map((stem) => stem.slice(0, 1)));
-  const found = new Set<string>();
-  for (const text of texts) {
-    for (const [word] of text.matchAll(WORD)) {
-      const lower = word.toLowerCase();
-      if (beginnings.has(lower.slice(0, 1))) found.add(lower);
-    }
+/** The different words of a text that may have one of the stems: those that begin like one. */
+export function* candidates(text: string, beginnings: ReadonlySet<string>): Generator<string> {
+  for (const [word] of text.matchAll(WORD)) {
+    const lower = word.toLowerCase();
+    if (beginnings.has(lower.slice(0, 1))) yield lower;
   }
-  return [...found];
 }
 
 /** Null when nothing is found in it. */

@@ -4,6 +4,7 @@ import { Database, EventConsumers, PeriodicTasks, sqlState } from '#platform';
 import { Archives } from '../archive/archives.js';
 import { SESSION_PUSHED } from '../sessions.events.js';
 import { ConversationPasses } from '../passes/conversation-passes.js';
+import { READING_INTERRUPTED } from '../passes/pass-thread.js';
 import { type SearchableSession, SearchIndexRepository } from './search-index.repository.js';
 import type { SearchText } from './search-text-pass.js';
 
@@ -137,6 +138,7 @@ export class SearchIndexing implements OnModuleInit {
   private isHopeless(versionId: string, error: unknown): boolean {
     if (!(error instanceof DomainError)) return false;
     if (error.code !== 'unavailable') return true;
+    if (error.reason !== READING_INTERRUPTED) return false;
     const count = (this.interruptions.get(versionId) ?? 0) + 1;
     if (count < MAX_INTERRUPTIONS) this.interruptions.set(versionId, count);
     else this.interruptions.delete(versionId);

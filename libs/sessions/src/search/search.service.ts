@@ -1,3 +1,4 @@
+import { setImmediate as breath } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '#platform';
 import { type ReaderParameters, ReadableSessions } from '../readable-sessions.js';
@@ -127,10 +128,13 @@ export class SearchService {
     if (ranked.length === 0) return [];
     const sessions = new Map((await this.search.find(reader, ranked)).map((session) => [session.uid, session]));
     const needles = await this.needles(understood, units, [...sessions.values()]);
-    return ranked.flatMap(({ uid, score }) => {
+    const results: SearchResult[] = [];
+    for (const { uid, score } of ranked) {
       const session = sessions.get(uid);
-      return session ? [{ session, score, match: matchOf(session, needles) }] : [];
-    });
+      if (session) results.push({ session, score, match: matchOf(session, needles) });
+      await breath();
+    }
+    return results;
   }
 
   /** What the excerpts show of a query: nothing of the words that were not looked for. */
@@ -146,7 +150,13 @@ export class SearchService {
     const stems = used.flatMap((index) => tellingLexemes(parts[index]!, analysed[index]!));
     const texts = sessions.flatMap((session) => [session.text ?? '', headingOf(session)]);
     const query = any([...units.map((unit) => unit.query), ...stems.map(lexeme)]);
-    const words = await this.search.matching(candidates(texts, [...stems, ...own]), query);
+    const beginnings = new Set([...stems, ...own].map((stem) => stem.slice(0, 1)));
+    const mayMatch = new Set<string>();
+    for (const text of texts) {
+      for (const word of candidates(text, beginnings)) mayMatch.add(word);
+      await breath();
+    }
+    const words = await this.search.matching([...mayMatch], query);
     for (const word of own) words.add(word);
     for (const index of used) {
       const part = parts[index]!;
