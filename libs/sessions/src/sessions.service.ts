@@ -132,7 +132,7 @@ function assertName(name: string): void {
 function badAlias(): DomainError {
   return new DomainError(
     'invalid_input',
-    'An alias has 3 to 100 letters, digits, "_" or "-", starts with a letter or digit and is no session id',
+    'An alias has 3 to 100 letters, digits, "_" or "-", starts with a letter or digit and is neither a session id nor a word of other routes',
     { field: 'alias' },
   );
 }
