@@ -212,6 +212,20 @@ describe('after a push', () => {
     expect(body).toMatchObject({ what_happened: 'Second.', narrative_error: null });
   });
 
+  it('that came while the first narrative was told, it is told anew', async () => {
+    const id = await push();
+    const release = peer.hold();
+    peer.next(told('First.'), told('Second.'));
+    const before = peer.calls.length;
+    const narrating = narrate(id);
+    await waitUntil(() => peer.calls.length > before);
+    await push([...WORK, userSays('Thanks')], id);
+    release();
+    await narrating;
+    const body = await eventually(id, (summary) => summary.narrative_is_current === true);
+    expect(body.what_happened).toBe('Second.');
+  });
+
   it('a narrative that fails leaves the older one, and says why', async () => {
     const id = await push();
     peer.next(told('First.'));

@@ -70,7 +70,6 @@ const STATEMENTS = [
     user_id uuid not null references app_user (id),
     state text not null default 'queued' check (state in ('queued', 'running', 'done', 'failed')),
     input jsonb not null,
-    sealed_key bytea,
     attempts integer not null default 0,
     problem jsonb,
     requested_at timestamptz not null default now(),
@@ -81,6 +80,5 @@ const STATEMENTS = [
   // One runs, and one may wait for what has changed since.
   `create unique index model_job_waiting on model_job (session_uid, kind) where state = 'queued'`,
   `create unique index model_job_running on model_job (session_uid, kind) where state = 'running'`,
-  `create index model_job_latest on model_job (session_uid, kind, requested_at desc)`,
   `create index model_job_finished on model_job (finished_at) where finished_at is not null`,
 ];

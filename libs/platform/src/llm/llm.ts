@@ -34,7 +34,8 @@ const LIST_TIMEOUT_MS = 15_000;
 const MAX_TOKENS = 4_096;
 /** Of the output of a reasoning model, this part may be its answer. */
 const THOUGHT_FACTOR = 4;
-const MAX_ANSWER_BYTES = 8 * 1_048_576;
+/** Parsed on the main thread; the longest answer asked for is a tenth of it. */
+const MAX_ANSWER_BYTES = 1_048_576;
 const MAX_MODELS = 1_000;
 const RETRIES = 1;
 

@@ -55,7 +55,7 @@ export class AuditOnSync implements OnModuleInit {
 
   private async isWanted(session: CapturedSession): Promise<boolean> {
     if ((await this.triggers.get(session.userId, 'audit')) !== 'on_sync') return false;
-    if (!hasFeature(await this.tiers.ofAccount(session.accountId), 'auto_audit')) return false;
+    if (!hasFeature(await this.tiers.ofOwner(session), 'auto_audit')) return false;
     return countMessages((await this.versions.current(session)).messagesIndex) > 0;
   }
 }

@@ -1,8 +1,6 @@
 import { DomainError } from '#kernel';
 import type { JsonObject } from '../conversation/json.js';
 
-export type ModelJobState = 'queued' | 'running' | 'done' | 'failed';
-
 /** Why something a model was asked for did not come. */
 export interface ModelProblem {
   /** `llm_request_failed`, `llm_timeout`, `not_json`, … */
@@ -16,17 +14,10 @@ export interface ModelJob {
   readonly kind: string;
   readonly sessionUid: string;
   readonly userId: string;
-  readonly state: ModelJobState;
-  /** The kind's own; never a key. */
+  /** The kind's own: ids and facts, never a key. */
   readonly input: JsonObject;
-  /** Key that came with the request, sealed; gone when the job is over. */
-  readonly sealedKey: Buffer | null;
   /** Which try this is; a try that is no longer the row's has lost the job. */
   readonly attempts: number;
-  readonly problem: ModelProblem | null;
-  readonly requestedAt: Date;
-  readonly startedAt: Date | null;
-  readonly finishedAt: Date | null;
 }
 
 export interface ModelJobRequest {
@@ -34,8 +25,6 @@ export interface ModelJobRequest {
   readonly sessionUid: string;
   readonly userId: string;
   readonly input: JsonObject;
-  /** A key for this job alone; stored sealed until the job is over. */
-  readonly apiKey?: string | null;
 }
 
 /** Writes what came of a job; runs in the transaction that ends it, and only if the job was not lost meanwhile. */

@@ -11,9 +11,8 @@ const MAX_ATTEMPTS = 3;
 const KEEP_DAYS = 30;
 const BATCH = 500;
 
-const COLUMNS = `id, kind, session_uid as "sessionUid", user_id as "userId", state, input, sealed_key as "sealedKey",
-  attempts, problem, requested_at as "requestedAt", started_at as "startedAt", finished_at as "finishedAt"`;
-const OVER = 'finished_at = now(), lease_until = null, sealed_key = null';
+const COLUMNS = `id, kind, session_uid as "sessionUid", user_id as "userId", input, attempts`;
+const OVER = 'finished_at = now(), lease_until = null';
 
 /** Every query on model jobs. Times of leases are the database's, which all nodes share. */
 @Injectable()
@@ -21,23 +20,15 @@ export class ModelJobsRepository {
   constructor(private readonly db: Database) {}
 
   /** The job, or the one of its kind that is waiting for the session already. */
-  async insert({ kind, sessionUid, userId, input }: ModelJobRequest, sealedKey: Buffer | null): Promise<ModelJob> {
+  async insert({ kind, sessionUid, userId, input }: ModelJobRequest): Promise<ModelJob> {
     const [row] = await this.db.query<ModelJob>(
-      `insert into model_job (id, kind, session_uid, user_id, input, sealed_key) values ($1, $2, $3, $4, $5, $6)
+      `insert into model_job (id, kind, session_uid, user_id, input) values ($1, $2, $3, $4, $5)
        on conflict (session_uid, kind) where state = 'queued'
-       do update set user_id = excluded.user_id, input = excluded.input, sealed_key = excluded.sealed_key
+       do update set user_id = excluded.user_id, input = excluded.input
        returning ${COLUMNS}`,
-      [randomUUID(), kind, sessionUid, userId, JSON.stringify(input), sealedKey],
+      [randomUUID(), kind, sessionUid, userId, JSON.stringify(input)],
     );
     return row!;
-  }
-
-  async findLatest(sessionUid: string, kind: string): Promise<ModelJob | null> {
-    const [row] = await this.db.query<ModelJob>(
-      `select ${COLUMNS} from model_job where session_uid = $1 and kind = $2 order by requested_at desc, id limit 1`,
-      [sessionUid, kind],
-    );
-    return row ?? null;
   }
 
   /** The job, if it waits and no other of its kind runs for the session. */

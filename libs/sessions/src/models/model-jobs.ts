@@ -1,7 +1,7 @@
 import { InjectQueue } from '@nestjs/bullmq';
 import { Injectable, Logger } from '@nestjs/common';
-import type { Queue } from 'bullmq';
-import { Database, Sealed, type SealedFor } from '#platform';
+import type { JobsOptions, Queue } from 'bullmq';
+import { Database } from '#platform';
 import type { ModelJob, ModelJobHandler, ModelJobRequest } from './model-job.js';
 import { ModelJobsRepository } from './model-jobs.repository.js';
 
@@ -14,8 +14,6 @@ export interface ModelJobTicket {
 
 /** One try each: tries are counted in the row. */
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true };
-
-const keyOf = (sessionUid: string): SealedFor => ({ purpose: 'model job key', owner: sessionUid });
 
 /**
  * Jobs that ask language models. For a session one of a kind runs, and one may wait; whoever asks again while it waits
@@ -30,7 +28,6 @@ export class ModelJobs {
     @InjectQueue(MODEL_QUEUE) private readonly queue: Queue<ModelJobTicket>,
     private readonly db: Database,
     private readonly repository: ModelJobsRepository,
-    private readonly sealed: Sealed,
   ) {}
 
   register(handler: ModelJobHandler): void {
@@ -44,26 +41,24 @@ export class ModelJobs {
 
   /** Puts a job in line; joins the open transaction, and begins after its commit. */
   async request(request: ModelJobRequest): Promise<ModelJob> {
-    const sealedKey = request.apiKey ? this.sealed.seal(request.apiKey, keyOf(request.sessionUid)) : null;
-    const job = await this.repository.insert(request, sealedKey);
+    const job = await this.repository.insert(request);
     await this.db.afterCommit(() => this.send(job.id));
     return job;
   }
 
-  /** The newest of a session; null when there was none within 30 days. */
-  latest(sessionUid: string, kind: string): Promise<ModelJob | null> {
-    return this.repository.findLatest(sessionUid, kind);
-  }
-
-  /** The key that came with the request. Errors: `conflict` (`secret_unreadable`). */
-  keyOf({ sealedKey, sessionUid }: ModelJob): string | null {
-    return sealedKey && this.sealed.open(sealedKey, keyOf(sessionUid));
-  }
-
   /** Wakes a worker. What cannot be sent now is sent by the next sweep. */
   async send(jobId: string): Promise<void> {
+    await this.add(jobId, JOB_OPTIONS);
+  }
+
+  /** As `send`, unless the queue has it: sweeps come again and again. */
+  async sendOnce(jobId: string): Promise<void> {
+    await this.add(jobId, { ...JOB_OPTIONS, jobId });
+  }
+
+  private async add(jobId: string, options: JobsOptions): Promise<void> {
     try {
-      await this.queue.add('sessions.ask-model', { jobId }, { ...JOB_OPTIONS, jobId });
+      await this.queue.add('sessions.ask-model', { jobId }, options);
     } catch (error) {
       this.log.warn({ msg: 'a model job could not be queued; it will be', job: jobId, err: error });
     }

@@ -62,7 +62,7 @@ export class ModelJobRunner
   /** Sends jobs that nobody has taken; all of them when the queue may have been lost. */
   private async requeue(every: boolean): Promise<void> {
     await this.repository.reclaim(LOST);
-    for (const id of await this.repository.findWaiting(every)) await this.jobs.send(id);
+    for (const id of await this.repository.findWaiting(every)) await this.jobs.sendOnce(id);
     await this.repository.sweep();
   }
 

@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
+import type { CapturedSession } from '../captured-session.js';
 import type { ChosenModel, ModelWish } from '../models/judge-settings.js';
 import { JudgeSettingsService } from '../models/judge-settings.service.js';
 import { problemOf } from '../models/model-job.js';
+import { ModelJobs } from '../models/model-jobs.js';
 import { SessionJournal } from '../session-journal.js';
 import { SESSION_NARRATED } from '../sessions.events.js';
 import { SessionsService } from '../sessions.service.js';
 import { NarrationFailed, Narrator } from './narrator.js';
+import { NARRATIVE_JOB } from './narrative.jobs.js';
 import type { SessionSummary } from './summaries.service.js';
 import { SummariesRepository } from './summaries.repository.js';
 
@@ -20,6 +23,7 @@ export class NarrativesService {
     private readonly judge: JudgeSettingsService,
     private readonly narrator: Narrator,
     private readonly repository: SummariesRepository,
+    private readonly jobs: ModelJobs,
     private readonly journal: SessionJournal,
     private readonly clock: Clock,
   ) {}
@@ -39,6 +43,7 @@ export class NarrativesService {
       const { stored, narrative, usage } = await this.narrator.tell(session, model);
       await this.db.transaction(async () => {
         await this.repository.saveNarrative(session.uid, narrative, this.clock.date());
+        await this.followPush(session);
         const facts = { model: narrative.model, provider: model.provider, version_id: narrative.versionId, ...usage };
         await this.journal.record(caller, session, { event: SESSION_NARRATED, action: 'session.narrate' }, facts);
       });
@@ -49,6 +54,12 @@ export class NarrativesService {
       await this.repository.saveProblem(session.uid, problem);
       return { session, stored: { ...error.stored, narrative: null, narrativeProblem: problem } };
     }
+  }
+
+  /** A push while the first narrative was being told found none to refresh. */
+  private async followPush({ uid: sessionUid, userId }: CapturedSession): Promise<void> {
+    const isOutdated = (await this.repository.findOutdated(sessionUid)) !== null;
+    if (isOutdated) await this.jobs.request({ kind: NARRATIVE_JOB, sessionUid, userId, input: {} });
   }
 
   private async modelFor({ userId }: Principal, wish: ModelWish): Promise<ChosenModel> {
