@@ -1,3 +1,5 @@
+import { isCurrent } from './test/native/compiled.mjs';
+
 const base = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -19,10 +21,28 @@ const base = {
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/data'],
 };
 
+// What needs the whole application takes it as it was built, loaded by Node: see test/native/transform.mjs.
+const NATIVELY = '<rootDir>/test/native/transform.mjs';
+const whole = isCurrent()
+  ? {
+      ...base,
+      testEnvironment: '<rootDir>/test/native/environment.mjs',
+      transform: {
+        '/(libs|apps)/(?!.*(/testing/|spec\\.ts$)).*\\.ts$': NATIVELY,
+        // oidc-provider takes only settings made in its own realm.
+        '/node_modules/(?!oidc-provider/)': NATIVELY,
+        ...base.transform,
+      },
+      transformIgnorePatterns: [],
+    }
+  : base;
+if (whole === base)
+  console.warn('dist/ is older than the sources: specs load these. `npx nest build` makes it faster.');
+
 export default {
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/slow-first.mjs',
-  // Each file loads the whole application anew and Jest keeps what it loaded: a worker of gigabytes spends its time collecting.
+  // Jest keeps what each file loaded: a worker of gigabytes spends its time collecting.
   workerIdleMemoryLimit: '1GB',
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
@@ -34,7 +54,7 @@ export default {
       globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
     },
     {
-      ...base,
+      ...whole,
       displayName: 'e2e',
       testMatch: ['<rootDir>/test/e2e/**/*.e2e-spec.ts'],
       globalSetup: '<rootDir>/test/support/global-setup.mjs',

@@ -23,8 +23,12 @@ export async function setUp() {
   }
   if (!isInstalled()) await install();
   if (!existsSync(projectNode())) await installNode();
-  const stamp = sourceStamp();
-  if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== stamp) await build(stamp);
+  if (!isBuilt()) await build();
+}
+
+/** Whether dist/ was made of the sources as they are. */
+export function isBuilt() {
+  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === sourceStamp();
 }
 
 /** The Node that runs the project: this one when it is new enough, else the one that npm installed. */
@@ -114,8 +118,9 @@ async function installNode() {
   if (code !== 0 || !existsSync(OWN_NODE)) fail(`Node ${PROJECT_NODE} could not be installed.`, code || 1);
 }
 
-async function build(stamp) {
+async function build() {
   console.log('Building.');
+  const stamp = sourceStamp();
   const code = await runProgram(projectNode(), [join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js'), 'build']);
   if (code !== 0) fail('The build failed.', code);
   writeFileSync(STAMP, stamp);
