@@ -7,6 +7,7 @@ import { DlpGate } from '../dlp/dlp-gate.service.js';
 import { type OrgPolicy, resultsOf, rulesOf } from '../dlp/dlp-policy.js';
 import { type SessionEdit, SessionsRepository } from '../sessions.repository.js';
 import type { Received } from '../sync/archive-intake.service.js';
+import { UploadSlots } from '../sync/upload-slots.js';
 import type { SessionVersion } from '../sync/version.js';
 import { VersionsRepository } from '../sync/versions.repository.js';
 
@@ -32,13 +33,14 @@ export class ClaimScreening {
     private readonly dlp: DlpGate,
     private readonly archives: Archives,
     private readonly blobs: Blobs,
+    private readonly slots: UploadSlots,
     private readonly clock: Clock,
   ) {}
 
   /**
    * Outside any transaction. Gives `use` what was found in the session's current version, durable if it had to be written
-   * anew; null without a policy or a session. Errors: `forbidden` (`dlp_blocked`), `unprocessable`
-   * (`dlp_pattern_too_slow`).
+   * anew; null without a policy or a session. It costs what a push costs, and takes one of its slots. Errors: `forbidden`
+   * (`dlp_blocked`), `unprocessable` (`dlp_pattern_too_slow`), `rate_limited`.
    */
   async screen<Result>(
     caller: Principal,
@@ -48,15 +50,17 @@ export class ClaimScreening {
     const policy = await this.dlp.policyFor(caller);
     const version = policy && (await this.versions.findShown(sessionUid));
     if (!policy || !version) return use(null);
-    const received = await this.read(version, policy);
-    try {
-      const isRedacted = received.archive.digest !== version.archiveDigest;
-      if (isRedacted) await this.archives.keep(received);
-      const edit = await this.dlp.screenEdit(caller, await this.sessions.findOwnWords(sessionUid));
-      return await use({ versionId: version.id, received, isRedacted, edit });
-    } finally {
-      await this.archives.drop(received);
-    }
+    return this.slots.run(caller.userId, async () => {
+      const received = await this.read(version, policy);
+      try {
+        const isRedacted = received.archive.digest !== version.archiveDigest;
+        if (isRedacted) await this.archives.keep(received);
+        const edit = await this.dlp.screenEdit(caller, await this.sessions.findOwnWords(sessionUid));
+        return await use({ versionId: version.id, received, isRedacted, edit });
+      } finally {
+        await this.archives.drop(received);
+      }
+    });
   }
 
   private async read({ archiveDigest }: SessionVersion, policy: OrgPolicy): Promise<Received> {

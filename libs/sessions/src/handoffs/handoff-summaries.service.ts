@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import type { Principal } from '#platform';
-import { Archives } from '../archive/archives.js';
+import type { CapturedSession } from '../captured-session.js';
 import type { ConversationSummary } from '../conversation/summary.js';
 import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
 import { redactText } from '../conversation/secrets/redact.js';
-import { ConversationPasses } from '../passes/conversation-passes.js';
-import type { SessionVersion } from '../sync/version.js';
-import { VersionsRepository } from '../sync/versions.repository.js';
+import { SessionsRepository } from '../sessions.repository.js';
+import { SummariesRepository } from '../summaries/summaries.repository.js';
+import { SummaryReader } from '../summaries/summary-reader.js';
 import { type Handoff, handoffExpired, handoffNotFound, isHandoffId, shownStatus, sourceGone } from './handoff.js';
 import { HandoffExpiry } from './handoff-expiry.js';
 import { HandoffParties } from './handoff-parties.js';
@@ -25,25 +25,26 @@ export class HandoffSummariesService {
     private readonly handoffs: HandoffsRepository,
     private readonly parties: HandoffParties,
     private readonly expiry: HandoffExpiry,
-    private readonly versions: VersionsRepository,
-    private readonly archives: Archives,
-    private readonly passes: ConversationPasses,
+    private readonly sessions: SessionsRepository,
+    private readonly summaries: SummariesRepository,
+    private readonly reader: SummaryReader,
     private readonly clock: Clock,
   ) {}
 
   /**
    * For parties: what the session's current version tells, without secrets. Errors: `not_found` for others or when the
-   * session is gone; `gone` once it is claimed, expired, or taken back from the one who asks.
+   * session is gone; `unprocessable` when it has no messages; `gone` once it is claimed, expired, or taken back from the
+   * one who asks.
    */
   async forParty(caller: Principal, id: string): Promise<HandoffSummary> {
     const { handoff, isSender } = await this.parties.reach(caller, id);
     const isTakenBack = handoff.status === 'revoked' && !isSender;
     this.assertOpen(handoff);
     if (isTakenBack) throw noLongerOffered(handoff);
-    const { messagesDigest, messagesIndex } = await this.shownVersion(handoff);
-    const reader = this.archives.messages(messagesDigest, messagesIndex);
-    const conversation = await this.passes.run('summary', { branch: null, commit: null }, reader);
-    return { handoff, conversation: redacted(conversation) };
+    const session = await this.source(handoff);
+    const known = await this.summaries.find(session.uid);
+    const { summary } = known?.versionId === session.versionId ? known : await this.reader.summarize(session);
+    return { handoff, conversation: redacted(summary) };
   }
 
   /** For who holds nothing but the id: the handoff while it can be claimed. Errors: `not_found`, `gone`. */
@@ -53,7 +54,7 @@ export class HandoffSummariesService {
     const handoff = await this.expiry.settle(found);
     this.assertOpen(handoff);
     if (handoff.status !== 'pending') throw noLongerOffered(handoff);
-    await this.shownVersion(handoff);
+    await this.source(handoff);
     return handoff;
   }
 
@@ -63,10 +64,10 @@ export class HandoffSummariesService {
     if (status === 'claimed') throw new DomainError('gone', 'Handoff already claimed');
   }
 
-  private async shownVersion({ sessionUid }: Handoff): Promise<SessionVersion> {
-    const version = sessionUid === null ? null : await this.versions.findShown(sessionUid);
-    if (!version) throw sourceGone();
-    return version;
+  private async source({ sessionUid }: Handoff): Promise<CapturedSession> {
+    const session = sessionUid === null ? null : await this.sessions.findByUid(sessionUid);
+    if (!session || session.deletedAt) throw sourceGone();
+    return session;
   }
 }
 
