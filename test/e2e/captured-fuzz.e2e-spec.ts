@@ -7,7 +7,7 @@ import { createOrg } from '../support/organisations.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 import { type TestMember, tarGz } from '../../libs/sessions/src/archive/testing/archives.js';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 150);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 60);
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 let server: TestServer;

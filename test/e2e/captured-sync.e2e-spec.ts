@@ -132,6 +132,55 @@ describe('a push', () => {
   });
 });
 
+describe('the trash', () => {
+  it('takes a session with the scope it was deleted in, and says so where none was given', async () => {
+    const { id } = await pushed();
+    const path = `/api/v1/sessions/${id}`;
+    expect(await ann.delete(`${path}?scope=elsewhere`)).toMatchObject({
+      status: 400,
+      body: { error: { message: "scope must be 'cloud' or 'everywhere'" } },
+    });
+    const deleted = await ann.delete(path);
+    expect(deleted).toMatchObject({ status: 200, body: { is_deleted: true, delete_scope: 'cloud' } });
+    expect(deleted.headers.get('x-deprecation-warning')).toMatch(/v1\.0/);
+    const days = (Date.parse(deleted.body.purge_after) - Date.parse(deleted.body.deleted_at)) / 86_400_000;
+    expect(days).toBe(30);
+    expect(await ann.delete(`${path}?scope=cloud`)).toMatchObject({
+      status: 410,
+      body: { error: { message: 'Session already deleted' } },
+    });
+    for (const tail of ['', '/sync', '/messages']) expect((await ann.get(path + tail)).status).toBe(404);
+    const trash = (await ann.get('/api/v1/sessions?deleted=true&page_size=100')).body.sessions as { id: string }[];
+    expect(trash.find((session) => session.id === id)).toMatchObject({ delete_scope: 'cloud', title: 'First' });
+  });
+
+  it('gives a session back, with a hint where its local copy may be gone', async () => {
+    for (const [scope, stored, isMissing] of [
+      ['cloud', 'cloud', false],
+      ['everywhere', 'both', true],
+    ] as const) {
+      const { id, etag } = await pushed();
+      const path = `/api/v1/sessions/${id}`;
+      expect((await ann.delete(`${path}?scope=${scope}`)).body.delete_scope).toBe(stored);
+      expect(await ann.post(`${path}/restore`)).toMatchObject({
+        status: 200,
+        body: { id, etag, is_deleted: false, deleted_at: null, delete_scope: null, purge_after: null },
+      });
+      expect(await ann.post(`${path}/restore`)).toMatchObject({
+        status: 409,
+        body: { error: { message: 'Session is not deleted' } },
+      });
+      await ann.delete(`${path}?scope=${scope}`);
+      const { body } = await ann.post(`${path}/restore`);
+      expect(body).toMatchObject({ restored_from_scope: stored, local_copy_may_be_missing: isMissing });
+    }
+    expect(await ann.post(`/api/v1/sessions/${newSessionId()}/restore`)).toMatchObject({
+      status: 410,
+      body: { error: { message: 'Session not found or already purged' } },
+    });
+  });
+});
+
 describe('an alias', () => {
   it('that another session took meanwhile stays there when its first one leaves the trash, by push or by restore', async () => {
     for (const back of ['push', 'restore']) {
