@@ -146,7 +146,7 @@ describe('filters, facets and pages', () => {
     expect(byNumber[0]).toBe(ids.at(-1));
   });
 
-  it.each([
+  it.each<Record<string, string>>([
     {},
     { q: '' },
     { q: 'a\0b' },
@@ -162,7 +162,7 @@ describe('filters, facets and pages', () => {
     { q: 'x', until: '2024-13-45' },
     { q: 'x', cursor: 'nonsense' },
     { q: 'x', cursor: Buffer.from('1|2|3').toString('base64url') },
-  ])('refuse %j', async (params: Record<string, string>) => {
+  ])('refuse %j', async (params) => {
     expect((await bo.get(`/api/v1/sessions/search?${new URLSearchParams(params)}`)).status).toBe(422);
   });
 });

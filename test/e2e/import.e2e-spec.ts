@@ -36,7 +36,7 @@ async function write(path: string, content: string | Buffer): Promise<string> {
 }
 
 const runImport = (args: readonly string[] = [], env: Record<string, string> = {}): Promise<CliRun> =>
-  runCli(['import', folder, ...args], { ROUNDHOUSE_URL: server.url, ROUNDHOUSE_API_KEY: ann.key, ...env });
+  runCli(['import', folder, ...args], { ROUNDHOUSE_URL: server.url, ROUNDHOUSE_API_KEY: ann.key!, ...env });
 
 const sessions = async (): Promise<Record<string, unknown>[]> => (await ann.get('/api/v1/sessions')).body.sessions;
 
@@ -232,7 +232,8 @@ describe('the command', () => {
         seen.push(request.method!);
         if (busy > 0) {
           busy -= 1;
-          return response.writeHead(429, { 'retry-after': '1' }).end();
+          response.writeHead(429, { 'retry-after': '1' }).end();
+          return;
         }
         response.writeHead(request.method === 'GET' ? 404 : 201, { 'content-type': 'application/json' });
         response.end(JSON.stringify(request.method === 'GET' ? {} : { etag: 'x' }));
