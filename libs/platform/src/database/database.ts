@@ -241,6 +241,8 @@ export function sqlState(error: unknown): string {
 }
 
 export const UNIQUE_VIOLATION = '23505';
+/** Also of a statement that ran longer than it may. */
+export const QUERY_CANCELED = '57014';
 
 /** Name of the constraint a statement broke, or null. */
 export function brokenConstraint(error: unknown): string | null {

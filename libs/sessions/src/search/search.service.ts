@@ -1,6 +1,7 @@
 import { setImmediate as breath } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '#platform';
+import { DomainError } from '#kernel';
+import { type Principal, QUERY_CANCELED, sqlState } from '#platform';
 import { type ReaderParameters, ReadableSessions } from '../readable-sessions.js';
 import { candidates, type Excerpt, excerpt, type Needles } from './highlights.js';
 import { type QueryPart, queryParts } from './query-words.js';
@@ -60,8 +61,28 @@ export class SearchService {
     private readonly readable: ReadableSessions,
   ) {}
 
-  /** Best first; the order is the same each time. A query without any word finds nothing. */
+  /**
+   * Best first; the order is the same each time. A query without any word finds nothing. Errors: `timeout` for one that
+   * takes longer than the database lets a statement run.
+   */
   async find(caller: Principal, query: string, filters: SearchFilters, place: SearchPlace): Promise<SearchPage> {
+    try {
+      return await this.look(caller, query, filters, place);
+    } catch (error) {
+      if (sqlState(error) !== QUERY_CANCELED) throw error;
+      throw new DomainError('timeout', 'The search took too long; ask for rarer words or narrow it by filters', {
+        reason: 'search_timeout',
+        cause: error,
+      });
+    }
+  }
+
+  private async look(
+    caller: Principal,
+    query: string,
+    filters: SearchFilters,
+    place: SearchPlace,
+  ): Promise<SearchPage> {
     const reader = await this.readable.parametersOf(caller);
     const rank: Rank = (units) => this.search.rank(reader, units, filters, { ...place, limit: place.limit + 1 });
     const parts = queryParts(query);
