@@ -193,6 +193,8 @@ describe('the sync status', () => {
     expect(before).toMatchObject({ total_sessions: 2, storage_used_bytes: kept.length + trashed.length });
     expect(before.account_storage_bytes).toBeGreaterThanOrEqual(before.storage_used_bytes);
     await hal.delete(`/api/v1/sessions/${ids[1]}?scope=cloud`);
+    // The new tier is known everywhere within a second.
+    await eventually(async () => (await hal.get('/api/v1/sync/status')).body.storage_limit_bytes > 0);
     expect((await hal.get('/api/v1/sync/status')).body).toEqual({
       mode: 'off',
       total_sessions: 1,

@@ -42,7 +42,7 @@ describe('error envelopes', () => {
     ['/v1/nothing', { error: 'Not found', code: 'NOT_FOUND' }],
     ['/nothing/at/all', { error: 'Not found', code: 'NOT_FOUND' }],
     ['/api/v1/nothing', { error: { code: '404', message: 'Not Found', details: {} }, detail: 'Not Found' }],
-    ['/api/nothing', { status: 'error', error: 'Not found', code: 'not_found' }],
+    ['/api/nothing', { status: 'error', error: 'Not found', message: 'Not found', code: 'not_found' }],
     ['/v1/sessions/x/nothing', { error: 'not_found', message: 'Not found' }],
     ['/v1/responses/nothing', { error: 'not_found', message: 'Not found' }],
     ['/v1/sessionsX', { error: 'Not found', code: 'NOT_FOUND' }],
@@ -57,7 +57,7 @@ describe('error envelopes', () => {
     ['/v1/nothing', { error: 'Internal server error', code: 'INTERNAL_ERROR' }],
     ['/api/v1/nothing', { error: { code: '500', message: 'Internal server error' } }],
     ['/api/nothing', { status: 'error', error: 'Internal server error' }],
-    ['/v1/sessions/nothing', { error: 'internal', message: 'Internal server error' }],
+    ['/v1/skills/nothing', { error: 'internal', message: 'Internal server error' }],
   ])('of a fault of the server on %s, with the request id and without its cause', async (path, body) => {
     jest.spyOn(server.app.get(RateLimits), 'admitAnonymous').mockImplementationOnce(() => {
       throw new Error('a secret of the inside');

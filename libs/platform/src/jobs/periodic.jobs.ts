@@ -13,6 +13,8 @@ const CONCURRENCY = 3;
 export class PeriodicJobs extends WorkerHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(PeriodicJobs.name);
   private readonly stopping = new AbortController();
+  /** Commands that work without a server build the application and never start it. */
+  private isStarted = false;
 
   constructor(
     @InjectQueue(PERIODIC_QUEUE) private readonly queue: Queue,
@@ -24,6 +26,7 @@ export class PeriodicJobs extends WorkerHost implements OnApplicationBootstrap, 
   }
 
   onApplicationBootstrap(): void {
+    this.isStarted = true;
     if (this.config.APP_MODE === 'api') return;
     this.worker.run().catch((error: unknown) => this.log.error({ msg: 'the job worker stopped', err: error }));
   }
@@ -31,7 +34,7 @@ export class PeriodicJobs extends WorkerHost implements OnApplicationBootstrap, 
   /** Before queues are closed: a round that begins asks its queue, and would wait for a closed one for ever. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
-    await this.worker.close();
+    if (this.isStarted) await this.worker.close();
   }
 
   async process(job: Job): Promise<void> {
