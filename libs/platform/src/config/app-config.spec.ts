@@ -30,6 +30,7 @@ describe('the environment', () => {
       S3_REGION: 'us-east-1',
       MAINTENANCE_PACKS: 100,
       SANDBOX_CLONE_HOSTS: 'github.com',
+      SANDBOX_MAX_UPLOAD_BYTES: 104_857_600,
       SESSION_VERSIONS_KEPT: 20,
       SESSION_VERSION_DAYS: 30,
       SESSION_BRANCH_DAYS: 180,

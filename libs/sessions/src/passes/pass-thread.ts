@@ -6,7 +6,7 @@ import type { PassName } from './pass-registry.js';
 /** Why a pass failed whose thread was ended, by itself or by another one. */
 export const READING_INTERRUPTED = 'reading_interrupted';
 /** What leaks ends the thread rather than the server. */
-const RESOURCES = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
+const RESOURCES = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 };
 
 interface Pending {
   /** Lets the next block go; set while one is being read. */

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
 import type { MessageIndex } from '../archive/message-log.js';
-import type { IndexedChunk } from './search-text-pass.js';
 
 /** A session as the index needs it. */
 export interface SearchableSession {
@@ -35,8 +34,11 @@ export class SearchIndexRepository {
     return row ?? null;
   }
 
-  /** Chunks that are there are left as they are, unless `isAnew`: they are written by this version or by another's code. */
-  async write(session: SearchableSession, chunks: readonly IndexedChunk[], isAnew: boolean): Promise<void> {
+  /**
+   * `chunks` is a list of IndexedChunk in jsonb's binary form. Chunks that are there are left as they are, unless
+   * `isAnew`: they are written by this version or by another's code.
+   */
+  async write(session: SearchableSession, chunks: Uint8Array, isAnew: boolean): Promise<void> {
     await this.db.query(
       `insert into session_chunk as old (session_uid, version_id, account_id, ordinal, first_message, last_message, text, words)
        select $1, $2, $3, c.ordinal, c."firstMessage", c."lastMessage", c.text,
@@ -48,19 +50,22 @@ export class SearchIndexRepository {
          set first_message = excluded.first_message, last_message = excluded.last_message, text = excluded.text,
              words = excluded.words
        where $5`,
-      [session.uid, session.versionId, session.accountId, JSON.stringify(chunks), isAnew],
+      [session.uid, session.versionId, session.accountId, bytesOf(chunks), isAnew],
     );
   }
 
-  /** In one order, so that two writers of the same words wait for each other in one direction. */
-  async writeWords(accountId: string, words: readonly string[]): Promise<void> {
+  /**
+   * `words` is a list in jsonb's binary form. In one order, so that two writers of the same words wait for each other in
+   * one direction.
+   */
+  async writeWords(accountId: string, words: Uint8Array): Promise<void> {
     await this.db.query(
       `insert into session_word (account_id, word)
-       select $1, w.word from unnest($2::text[]) as w(word)
+       select $1, w.word from jsonb_array_elements_text($2) as w(word)
         where not exists (select from session_word o where o.account_id = $1 and o.word = w.word)
         order by w.word collate "C"
        on conflict do nothing`,
-      [accountId, words],
+      [accountId, bytesOf(words)],
     );
   }
 
@@ -109,4 +114,9 @@ export class SearchIndexRepository {
       removed = rows.length;
     }
   }
+}
+
+/** A Buffer goes to PostgreSQL as it is, in binary. */
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -10,9 +10,6 @@ import type { SearchText } from './search-text-pass.js';
 
 /** Conversations read at once: PostgreSQL does most of the work. */
 const AT_ONCE = 2;
-/** About 130 KB of text to a statement. */
-const CHUNKS_AT_ONCE = 16;
-const WORDS_AT_ONCE = 5_000;
 const WORDS_LOOKED_AT = 1_000;
 const MAX_INTERRUPTIONS = 3;
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -123,15 +120,15 @@ export class SearchIndexing implements OnModuleInit {
 
   private async write(session: SearchableSession, signal: AbortSignal | undefined, isAnew: boolean): Promise<number> {
     const messages = this.archives.messages(session.messagesDigest, session.messagesIndex);
-    let count = 0;
-    const take = async ({ chunks, words }: SearchText): Promise<void> => {
+    let total = 0;
+    const take = async ({ count, chunks, words }: SearchText): Promise<void> => {
       signal?.throwIfAborted();
-      for (const some of batches(chunks, CHUNKS_AT_ONCE)) await this.index.write(session, some, isAnew);
-      for (const some of batches(words, WORDS_AT_ONCE)) await this.index.writeWords(session.accountId, some);
-      count += chunks.length;
+      for (const some of chunks) await this.index.write(session, some, isAnew).finally(() => giveBack(some));
+      for (const some of words) await this.index.writeWords(session.accountId, some).finally(() => giveBack(some));
+      total += count;
     };
     await take(await this.passes.run('search.text', null, messages, take));
-    return count;
+    return total;
   }
 
   /** Whether another try would fail too. A thread that ended may have been ended by another conversation, but not again and again. */
@@ -146,6 +143,7 @@ export class SearchIndexing implements OnModuleInit {
   }
 }
 
-function* batches<Item>(items: readonly Item[], size: number): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+/** Frees the bytes now: they lie outside of the heap, whose collector sees no reason to hurry. */
+function giveBack({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

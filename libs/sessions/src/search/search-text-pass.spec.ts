@@ -1,13 +1,21 @@
 import { messageOf } from '../conversation/message.js';
 import { type IndexedChunk, SearchTextPass } from './search-text-pass.js';
 
+/** What a binary jsonb holds. */
+function listIn<Item>(bytes: Uint8Array): Item[] {
+  expect(bytes[0]).toBe(1);
+  return JSON.parse(Buffer.from(bytes.subarray(1)).toString()) as Item[];
+}
+
 function read(texts: readonly string[]): { chunks: IndexedChunk[]; words: string[] } {
   const pass = new SearchTextPass();
   const chunks: IndexedChunk[] = [];
   const words: string[] = [];
   const take = (part: ReturnType<SearchTextPass['part']>): void => {
-    chunks.push(...part.chunks);
-    words.push(...part.words);
+    const told = part.chunks.flatMap((list) => listIn<IndexedChunk>(list));
+    expect(part.count).toBe(told.length);
+    chunks.push(...told);
+    words.push(...part.words.flatMap((list) => listIn<string>(list)));
   };
   for (const [index, text] of texts.entries()) {
     pass.feed(messageOf({ role: 'user', content: text }), index);

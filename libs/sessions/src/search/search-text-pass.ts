@@ -6,19 +6,29 @@ import { type SearchChunk, SearchTextBuilder } from '../conversation/search-text
 /** What a chunk repeats of the one before, so that a phrase across their border is in one of them. */
 const OVERLAP = 200;
 /** Words of one conversation that are kept in mind, to be told once; what comes beyond is told again. */
-const MAX_KNOWN = 200_000;
+const MAX_KNOWN = 50_000;
 
 export interface IndexedChunk extends SearchChunk {
   /** Words of the code in it and their parts. */
   readonly identifiers: readonly string[];
 }
 
-/** A part of what the search index holds of a conversation. */
+/**
+ * A part of what the search index holds of a conversation, as PostgreSQL takes it: each piece is a jsonb list in its
+ * binary form, enough for one statement. The main thread only passes bytes on; as objects they would fill its heap.
+ */
 export interface SearchText {
-  readonly chunks: readonly IndexedChunk[];
-  /** Words that no part before had. */
-  readonly words: readonly string[];
+  /** How many chunks there are in `chunks`. */
+  readonly count: number;
+  /** Lists of IndexedChunk. */
+  readonly chunks: readonly Uint8Array[];
+  /** Lists of words that no part before had. */
+  readonly words: readonly Uint8Array[];
 }
+
+/** About 130 KB of text to a statement. */
+const CHUNKS_AT_ONCE = 16;
+const WORDS_AT_ONCE = 5_000;
 
 /** Turns a conversation into what is indexed of it, told part by part. */
 export class SearchTextPass implements ConversationPass<SearchText, SearchText> {
@@ -36,7 +46,7 @@ export class SearchTextPass implements ConversationPass<SearchText, SearchText> 
     const { chunks, words } = this;
     this.chunks = [];
     this.words = [];
-    return { chunks, words };
+    return { count: chunks.length, chunks: lists(chunks, CHUNKS_AT_ONCE), words: lists(words, WORDS_AT_ONCE) };
   }
 
   finish(): SearchText {
@@ -55,6 +65,18 @@ export class SearchTextPass implements ConversationPass<SearchText, SearchText> 
     }
     this.overlap = lastWords(chunk.text);
   }
+}
+
+function lists(items: readonly unknown[], size: number): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start < items.length; start += size) parts.push(jsonb(items.slice(start, start + size)));
+  return parts;
+}
+
+/** PostgreSQL's binary form of jsonb: a version, which is 1, and the text. */
+function jsonb(value: unknown): Uint8Array {
+  // Memory of its own: with a piece of the pool that small buffers share, all of the pool would be sent.
+  return new Uint8Array(Buffer.from(`\u0001${JSON.stringify(value)}`));
 }
 
 /** The end of a text from a border between words on. */
