@@ -33,7 +33,7 @@ describe('the README quickstart', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('runs as printed, from sign-up over a pushed commit to an organisation', async () => {
+  it('runs as printed, from sign-up over a pushed commit to a file in a sandbox session', async () => {
     const script = (await quickstart()).replaceAll('http://localhost:8080', server.url);
     expect(script).toContain('git push');
     const { stdout } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
