@@ -368,3 +368,16 @@ describe('time', () => {
     expect(await eventsOf(ann, id)).toEqual(['created', 'expired']);
   });
 });
+
+describe('administrators', () => {
+  it('are told how many handoffs there are, are open, and were taken', async () => {
+    const counts = async (): Promise<Record<string, number>> => (await root.get('/api/v1/admin/stats')).body.handoffs;
+    const before = await counts();
+    const [claimed, late] = [await toBo(), await toBo(), await toBo()];
+    expect((await bo.post(at(claimed, '/claim'))).status).toBe(200);
+    await sql(server, `update handoff set expires_at = now() - interval '1 second' where id = $1`, [late]);
+    const after = await counts();
+    const risen = Object.fromEntries(Object.entries(after).map(([name, count]) => [name, count - before[name]!]));
+    expect(risen).toEqual({ total: 3, pending: 1, claimed: 1 });
+  });
+});

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { Database, SessionCounts, type SessionTotals } from '#platform';
+import { Clock } from '#kernel';
+import { Database, type HandoffTotals, SessionCounts, type SessionTotals } from '#platform';
 
 /** Counts over all accounts, for platform administrators only. */
 @Injectable()
 export class SessionCountsRepository extends SessionCounts {
-  constructor(private readonly db: Database) {
+  constructor(
+    private readonly db: Database,
+    private readonly clock: Clock,
+  ) {
     super();
   }
 
@@ -19,6 +23,16 @@ export class SessionCountsRepository extends SessionCounts {
       bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0),
       byTool: Object.fromEntries(rows.map(({ tool, count }) => [tool, count])),
     };
+  }
+
+  async handoffs(): Promise<HandoffTotals> {
+    const [row] = await this.db.query<HandoffTotals>(
+      `select count(*)::integer as total, count(*) filter (where status = 'claimed')::integer as claimed,
+              count(*) filter (where status = 'pending' and expires_at > $1)::integer as pending
+         from handoff`,
+      [this.clock.date()],
+    );
+    return row!;
   }
 
   async ofUsers(userIds: readonly string[]): Promise<ReadonlyMap<string, number>> {

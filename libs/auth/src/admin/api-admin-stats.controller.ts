@@ -44,7 +44,7 @@ export class ApiAdminStatsController {
     private readonly sessions: SessionCounts,
   ) {}
 
-  /** Active users count, and sessions outside of the trash; there are no handoffs yet. */
+  /** Active users count, and sessions outside of the trash. */
   @Get()
   @RequireAdmin()
   @ApiOperation({ operationId: 'adminGetStats', summary: 'Statistics' })
@@ -55,7 +55,7 @@ export class ApiAdminStatsController {
     return {
       users: { total, verified, by_tier: byTier },
       sessions: { total: sessions.total, total_size_bytes: sessions.bytes, by_tool: { ...sessions.byTool } },
-      handoffs: { total: 0, pending: 0, claimed: 0 },
+      handoffs: await this.sessions.handoffs(),
       storage: { total_bytes: storedBytes, blob_count: storedItems },
     };
   }
