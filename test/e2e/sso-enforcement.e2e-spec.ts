@@ -109,12 +109,14 @@ describe('an organisation that enforces its sign-in', () => {
     expect(known.whole).toBe(0);
     const before = await countQueries(() => actingFor(bob, org).get('/v1/repos'));
     expect(before.answer.status).toBe(403);
-    // A node that heard of no revocations for a second, as a busy machine may bring about, looks once more.
-    await eventually(async () => {
+    // A busy machine may hear of no revocations for a second and ask once more: of three times, one must be free.
+    const counts: number[] = [];
+    for (let look = 0; look < 3; look += 1) {
       const after = await countQueries(() => actingFor(bob, org).get('/v1/repos'));
       expect(after.answer.status).toBe(403);
-      return after.whole === 0;
-    });
+      counts.push(after.whole);
+    }
+    expect(Math.min(...counts)).toBe(0);
   });
 
   it('lets go of everybody when it stops', async () => {

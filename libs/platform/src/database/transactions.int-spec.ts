@@ -155,6 +155,7 @@ describe('a repeated transaction', () => {
     await Promise.all([both('a', 'b'), both('b', 'a')]);
     // Two that began, and one chosen as the victim at least once: on a busy machine the repeat may meet the winner again.
     expect(attempts).toBeGreaterThanOrEqual(3);
+    expect(attempts).toBeLessThanOrEqual(8);
     expect(await db.query('select name, value from note order by name')).toEqual([
       { name: 'a', value: 2 },
       { name: 'b', value: 2 },
