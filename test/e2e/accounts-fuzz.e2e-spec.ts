@@ -35,7 +35,7 @@ let ids: Readonly<Record<string, readonly string[]>>;
 let operations: Operation[];
 
 beforeAll(async () => {
-  server = await startSellingServer({ DEFAULT_TIER: 'enterprise', GITHUB_WEBHOOK_SECRET: 'of-deliveries' });
+  server = await startSellingServer({ DEFAULT_TIER: 'enterprise' });
   root = await admin(server);
   ids = await knownIds();
   operations = await listOperations();

@@ -25,7 +25,7 @@ export class GithubWebhookService {
   ) {}
 
   /**
-   * Whether the delivery was of interest. Idempotent. Errors: `not_implemented` (`github_not_configured`), `unauthorized`
+   * Whether the delivery was of interest. Idempotent. Errors: `not_found` (`github_not_configured`), `unauthorized`
    * for a wrong signature, `bad_request` for what GitHub does not send.
    */
   async receive({ body, event, signature }: GithubDelivery): Promise<boolean> {
@@ -43,7 +43,7 @@ export class GithubWebhookService {
   private assertSigned(body: Buffer, signature: string | undefined): void {
     const secret = this.config.GITHUB_WEBHOOK_SECRET;
     if (secret === undefined) {
-      throw new DomainError('not_implemented', 'No secret for deliveries of GitHub is set', {
+      throw new DomainError('not_found', 'No secret for deliveries of GitHub is set', {
         reason: 'github_not_configured',
       });
     }

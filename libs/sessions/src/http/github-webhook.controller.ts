@@ -20,7 +20,7 @@ export class GithubWebhookController {
   @ApiFailures({
     401: 'The signature is missing or wrong',
     413: 'The delivery is too large',
-    501: 'No webhook secret is set (github_not_configured)',
+    404: 'No webhook secret is set (github_not_configured)',
   })
   @ApiOperation({ operationId: 'receiveGithubDelivery', summary: 'Deliveries of GitHub' })
   @ApiHeader({ name: 'X-GitHub-Event', required: true })
