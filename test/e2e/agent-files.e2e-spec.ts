@@ -10,8 +10,7 @@ import { startTestServer, type TestServer } from '../support/server.js';
 let server: TestServer;
 let alice: TestAccount;
 let bob: TestAccount;
-/** Alice's workspace on disk. */
-let disk: string;
+let disk: string; // Alice’s workspace
 
 beforeAll(async () => {
   server = await startTestServer({ SANDBOX_MAX_UPLOAD_BYTES: '1000000' });
@@ -81,8 +80,10 @@ describe('a file', () => {
 
     const path = `/v1/sessions/${id}/files/docs/a%20b/%C3%A4.md`;
     expect((await alice.delete(path)).status).toBe(204);
+    const done = `select type from event where subject_id = $1 and payload->>'path' = 'docs/a b/ä.md' order by id`;
+    const events = (await server.app.get(Database).query(done, [id])) as { type: string }[];
+    expect(events.map(({ type }) => type)).toEqual(['sandbox.file-written', 'sandbox.file-deleted']);
     expect((await alice.delete(path)).status).toBe(404);
-    expect((await get(alice, id, 'docs/a%20b/%C3%A4.md')).status).toBe(404);
   });
 
   it.each([

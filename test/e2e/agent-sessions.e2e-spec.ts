@@ -1,3 +1,4 @@
+import { AccountHoldings } from '../../libs/accounts/src/index.js';
 import { Clock } from '../../libs/kernel/src/index.js';
 import { Database } from '../../libs/platform/src/index.js';
 import { admin, Client, signUp, type TestAccount } from '../support/client.js';
@@ -124,6 +125,18 @@ describe('an agent session', () => {
     const ids = (await alice.get('/v1/sessions')).body.map((session: { id: string }) => session.id);
     expect(ids).not.toContain(idle);
     expect(ids).not.toContain(hard);
+  });
+
+  it('keeps its account open only while it exists', async () => {
+    const gina = await signUp(server);
+    const id = await create(gina);
+    const [row] = await server.app
+      .get(Database)
+      .query<{ account: string }>('select account_id as account from sandbox where id = $1', [id]);
+    const held = (): Promise<Record<string, number>> => server.app.get(AccountHoldings).of(row!.account);
+    expect(await held()).toMatchObject({ sandboxes: 1 });
+    await gina.delete(`/v1/sessions/${id}`);
+    expect(await held()).not.toHaveProperty('sandboxes');
   });
 
   it('is nobody else’s, and no garbage is one', async () => {

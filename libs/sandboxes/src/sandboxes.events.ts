@@ -16,3 +16,7 @@ export const CHAT_DELETED = 'chat.deleted';
 export const CHAT_MESSAGE_STORED = 'chat.message-stored';
 /** Subject: the sandbox. Payload: `chat_id`, `message_ids`. */
 export const CHAT_MESSAGES_DELETED = 'chat.messages-deleted';
+/** Subject: the sandbox through which it was done. Payload: `path` in the workspace. */
+export const FILE_WRITTEN = 'sandbox.file-written';
+/** As FILE_WRITTEN; also of a directory. */
+export const FILE_DELETED = 'sandbox.file-deleted';

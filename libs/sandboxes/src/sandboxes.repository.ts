@@ -6,10 +6,13 @@ import { Database } from '#platform';
 export class SandboxesRepository {
   constructor(private readonly db: Database) {}
 
-  async count(accountId: string): Promise<number> {
-    const [row] = await this.db.query<{ count: string }>('select count(*) from sandbox where account_id = $1', [
-      accountId,
-    ]);
+  /** Those that still exist for anybody: what was destroyed or has ended keeps no account open. */
+  async count(accountId: string, now: Date): Promise<number> {
+    const [row] = await this.db.query<{ count: string }>(
+      `select count(*) from sandbox s left join agent_session a on a.sandbox_id = s.id
+        where s.account_id = $1 and s.state is distinct from 'destroying' and (a.ends_at is null or a.ends_at > $2)`,
+      [accountId, now],
+    );
     return Number(row?.count ?? 0);
   }
 

@@ -123,7 +123,7 @@ export class AgentFilesController {
 
   private async viewOf(caller: Principal, id: string): Promise<FileView> {
     const session = await this.sessions.get(caller, id);
-    return { accountId: session.accountId, scope: new AccessScope(session.id, session.fileAccess) };
+    return { caller, accountId: session.accountId, scope: new AccessScope(session.id, session.fileAccess) };
   }
 }
 

@@ -3,7 +3,9 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { DomainError, isDiskFull, diskFull, urlSafeId } from '#kernel';
-import { AppConfig } from '#platform';
+import { AppConfig, Database, type Principal } from '#platform';
+import { SandboxJournal } from '../sandbox-journal.js';
+import { FILE_DELETED, FILE_WRITTEN } from '../sandboxes.events.js';
 import type { AccessScope } from '../scope/access-scope.js';
 import { notInScope, toWorkspacePath } from '../scope/requested-path.js';
 import { Directory } from './directory.js';
@@ -14,6 +16,7 @@ import { Workspaces } from './workspaces.js';
 
 /** Whose file, through which sandbox's eyes. */
 export interface FileView {
+  readonly caller: Principal;
   readonly accountId: string;
   readonly scope: AccessScope;
 }
@@ -59,6 +62,8 @@ export class WorkspaceFiles {
 
   constructor(
     private readonly workspaces: Workspaces,
+    private readonly db: Database,
+    private readonly journal: SandboxJournal,
     private readonly config: AppConfig,
   ) {}
 
@@ -120,9 +125,11 @@ export class WorkspaceFiles {
       if (!stat) throw nothingThere();
       assertTerms(located, { ifMatch, mustBeNew: false });
       const name = path.at(-1)!;
-      if (stat.isDirectory()) await parent.removeDirectory(name).catch(notEmpty);
-      else await parent.removeFile(name).catch(changedMeanwhile);
-      await parent.sync();
+      await this.onRecord(view, FILE_DELETED, path.join('/'), async () => {
+        if (stat.isDirectory()) await parent.removeDirectory(name).catch(notEmpty);
+        else await parent.removeFile(name).catch(changedMeanwhile);
+        await parent.sync();
+      });
     });
   }
 
@@ -141,13 +148,25 @@ export class WorkspaceFiles {
         const stat = await parent!.stat(name);
         if (stat?.isDirectory()) throw isADirectory(path.join('/'));
         assertTerms({ ...located, stat: stat?.isFile() ? stat : null }, terms);
-        await upload.uploads.move(upload.name, parent!, name).catch(changedMeanwhile);
-        await parent!.sync();
+        await this.onRecord(view, FILE_WRITTEN, path.join('/'), async () => {
+          await upload.uploads.move(upload.name, parent!, name).catch(changedMeanwhile);
+          await parent!.sync();
+        });
         const now = await parent!.stat(name);
         if (!now) throw nothingThere();
         const modifiedAt = new Date(Number(now.mtimeMs));
         return { path: path.join('/'), size: Number(now.size), modifiedAt, etag: etagOf(now) };
       });
+    });
+  }
+
+  /** The change inside the transaction that records it: one that fails is not on record. */
+  private async onRecord(view: FileView, event: string, path: string, change: () => Promise<void>): Promise<void> {
+    const sandbox = { id: view.scope.sandboxId, accountId: view.accountId };
+    const action = event === FILE_WRITTEN ? 'sandbox.write-file' : 'sandbox.delete-file';
+    await this.db.transaction(async () => {
+      await this.journal.record(view.caller, sandbox, { event, action }, { path });
+      await change();
     });
   }
 
