@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Audit, Database, Events, type Principal } from '#platform';
+import { Audit, Database, Events, type Principal, Revocations } from '#platform';
 import { isAccountSlug } from './account-slug.js';
 import { ACCOUNT_RENAMED } from './accounts.events.js';
 import { AccountsRepository } from './accounts.repository.js';
@@ -16,6 +16,7 @@ export class AccountSlugs {
     private readonly accounts: AccountsRepository,
     private readonly events: Events,
     private readonly audit: Audit,
+    private readonly revocations: Revocations,
   ) {}
 
   /**
@@ -34,7 +35,7 @@ export class AccountSlugs {
       await this.events.record(ACCOUNT_RENAMED, subject, facts);
       await this.audit.record(caller, 'account.rename', subject, facts);
       // Principals carry the slug: they must be read afresh.
-      await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [accountId]);
+      await this.revocations.append('account', accountId);
     });
   }
 }

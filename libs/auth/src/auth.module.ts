@@ -24,7 +24,6 @@ import { KeyUses } from './keys/key-uses.js';
 import { LateKeyUses } from './keys/late-key-uses.js';
 import { Pepper } from './keys/pepper.js';
 import { Principals } from './keys/principals.js';
-import { Revocations } from './keys/revocations.js';
 import { LiveSessions } from './pinned-sessions/live-sessions.js';
 import { PinnedSessionsRepository } from './pinned-sessions/pinned-sessions.repository.js';
 import { PinnedSessionsService } from './pinned-sessions/pinned-sessions.service.js';
@@ -71,7 +70,6 @@ import { VerificationService } from './verification/verification.service.js';
     PinnedSessionsService,
     Principals,
     ProfileService,
-    Revocations,
     ServiceKeysService,
     SessionActivity,
     SessionLifecycle,

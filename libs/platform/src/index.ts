@@ -4,6 +4,7 @@ export * from './access/caller.js';
 export * from './access/presented-credential.js';
 export * from './access/principal.js';
 export * from './access/project-boundary.js';
+export * from './access/revocations.js';
 export * from './access/route-table.js';
 export * from './access/scopes.js';
 export * from './access/session-writes.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Tier } from '#platform';
+import { Database, Revocations, type Tier } from '#platform';
 import type { Entitlement } from './entitlement.js';
 
 /** The account whose tier is about to change, with its organisation when it is one. Locked. */
@@ -12,7 +12,10 @@ export interface LockedAccount {
 /** Every query on entitlements, and the only place that writes `account.tier`. */
 @Injectable()
 export class EntitlementsRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly revocations: Revocations,
+  ) {}
 
   /** The account of the person's home organisation (see Memberships.findHome); null without any. */
   async findHomeAccount(userId: string): Promise<string | null> {
@@ -122,7 +125,7 @@ export class EntitlementsRepository {
 
   /** Every node forgets the principals of the account within a second; they carry the tier. */
   async revoke(accountId: string): Promise<void> {
-    await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [accountId]);
+    await this.revocations.append('account', accountId);
   }
 
   /** Accounts whose tier is over. */

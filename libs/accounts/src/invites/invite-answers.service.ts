@@ -58,7 +58,6 @@ export class InviteAnswersService {
       const membership = { orgId: org.id, userId: user.id, role: invite.role, joinedAt };
       await this.orgs.insertMember(membership);
       if (!user.emailVerified && (await this.mails.provesAddress(invite, token))) await this.verify(caller, user);
-      await this.invites.appendRevocation(user.id);
       await this.records.joined(caller, org, invite);
       return membership;
     });

@@ -124,9 +124,4 @@ export class InvitesRepository {
   async verifyEmail(userId: string): Promise<void> {
     await this.db.query('update app_user set email_verified = true where id = $1', [userId]);
   }
-
-  /** Nodes forget what they know of the person: what they may do has changed. */
-  async appendRevocation(userId: string): Promise<void> {
-    await this.db.query(`insert into revocation (kind, subject_id) values ('user', $1)`, [userId]);
-  }
 }

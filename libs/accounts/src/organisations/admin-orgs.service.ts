@@ -69,7 +69,6 @@ export class AdminOrgsService {
       await this.orgs.insert(org);
       await this.orgs.insertMember({ orgId: org.id, userId: ownerUserId, role: 'owner', joinedAt: createdAt });
       await this.grant(caller, org, tier, limits);
-      await this.orgs.appendRevocation('user', ownerUserId);
       const facts = { slug, tier, owner: ownerUserId.toLowerCase() };
       await this.journal.record(caller, ORG_CREATED, org, facts);
       await this.audit.record(caller, 'admin_create_org', subjectOf(org), facts);

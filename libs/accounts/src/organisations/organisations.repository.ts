@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '#platform';
+import { Database, Revocations } from '#platform';
 import { MembershipEntity, OrganisationEntity } from './organisation.entity.js';
 import type { Member, Membership, Organisation, OrgProfile, OrgRole, OrgSettings } from './organisation.js';
 
 /** Every query that changes organisations and their members; look-ups and locks of members are in Memberships. */
 @Injectable()
 export class OrganisationsRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly revocations: Revocations,
+  ) {}
 
   async insert(org: Organisation): Promise<void> {
     await this.db.repo(OrganisationEntity).insert({ ...org });
@@ -14,6 +17,7 @@ export class OrganisationsRepository {
 
   async insertMember(membership: Membership): Promise<void> {
     await this.db.repo(MembershipEntity).insert({ ...membership });
+    await this.revocations.append('user', membership.userId);
   }
 
   async findProfile(orgId: string): Promise<OrgProfile | null> {
@@ -61,7 +65,7 @@ export class OrganisationsRepository {
   /** Owners are exempt from the single sign-on: what nodes have cached was judged by the former role. */
   async changeRole(orgId: string, userId: string, role: OrgRole): Promise<void> {
     await this.db.repo(MembershipEntity).update({ orgId, userId }, { role });
-    await this.appendRevocation('user', userId);
+    await this.revocations.append('user', userId);
   }
 
   /**
@@ -89,7 +93,7 @@ export class OrganisationsRepository {
       [accountId, userId, now],
     );
     await this.db.repo(MembershipEntity).delete({ orgId, userId });
-    await this.appendRevocation('user', userId);
+    await this.revocations.append('user', userId);
   }
 
   /** Its members, invites, teams and transfers go with it; its account stays, so that no other can have its slugs. */
@@ -101,10 +105,6 @@ export class OrganisationsRepository {
     );
     await this.db.repo(OrganisationEntity).delete({ id: org.id });
     await this.db.query('update account set closed_at = $2 where id = $1', [org.accountId, now]);
-    await this.appendRevocation('account', org.accountId);
-  }
-
-  async appendRevocation(kind: 'user' | 'account', subjectId: string): Promise<void> {
-    await this.db.query('insert into revocation (kind, subject_id) values ($1, $2)', [kind, subjectId]);
+    await this.revocations.append('account', org.accountId);
   }
 }

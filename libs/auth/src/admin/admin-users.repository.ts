@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Page } from '#platform';
+import { Database, type Page, Revocations } from '#platform';
 import type { AdminUser, AdminUserDetail, LockedUser, ShownTier, UserStatus } from './admin-user.js';
 
 export interface UserFilter {
@@ -30,7 +30,10 @@ const FILTER = `($1::text is null or case when u.is_admin then 'admin' else a.ti
 /** Every query of platform administrators on users and what hangs on them. */
 @Injectable()
 export class AdminUsersRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly revocations: Revocations,
+  ) {}
 
   /** Newest first. */
   async list(filter: UserFilter, page: Page): Promise<{ users: AdminUser[]; next: string[] | null }> {
@@ -108,6 +111,7 @@ export class AdminUsersRepository {
 
   async setAdmin(userId: string, isAdmin: boolean): Promise<void> {
     await this.db.query('update app_user set is_admin = $2 where id = $1', [userId, isAdmin]);
+    await this.revocations.append('user', userId);
   }
 
   async setVerified(userId: string): Promise<void> {
@@ -116,6 +120,7 @@ export class AdminUsersRepository {
 
   async setActive(userId: string, isActive: boolean): Promise<void> {
     await this.db.query('update app_user set is_active = $2 where id = $1', [userId, isActive]);
+    await this.revocations.append('user', userId);
   }
 
   /** Whether somebody else could still administer this server; one change of that at a time. */

@@ -105,7 +105,6 @@ export class AdminUsersService {
       const user = await this.locked(userId);
       if (user.isActive) return user;
       await this.users.setActive(user.id, true);
-      await this.keys.appendRevocation('user', user.id);
       await this.events.record('user.activated', subjectOf(user));
       await this.audit.record(caller, 'activate_user', subjectOf(user), { email: user.email });
       return user;
@@ -131,7 +130,6 @@ export class AdminUsersService {
 
   private async changeRole(actor: Principal | null, user: LockedUser, isAdmin: boolean): Promise<void> {
     await this.users.setAdmin(user.id, isAdmin);
-    await this.keys.appendRevocation('user', user.id);
     await this.events.record('user.platform_role_changed', subjectOf(user), { is_admin: isAdmin });
     await this.audit.record(actor, 'platform_role_change', subjectOf(user), { is_admin: isAdmin });
   }

@@ -2,8 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { Departures } from '#accounts';
 import { Clock, DomainError, isUuid } from '#kernel';
 import { Audit, Database, Events, type Principal } from '#platform';
-import { KeysRepository } from '../keys/keys.repository.js';
-import { Revocations } from '../keys/revocations.js';
 import type { LockedUser } from './admin-user.js';
 import { AdminUsersRepository } from './admin-users.repository.js';
 import { lastAdmin, subjectOf, userNotFound } from './admin-users.service.js';
@@ -15,8 +13,6 @@ export class Deactivation {
     private readonly db: Database,
     private readonly users: AdminUsersRepository,
     private readonly departures: Departures,
-    private readonly keys: KeysRepository,
-    private readonly revocations: Revocations,
     private readonly events: Events,
     private readonly audit: Audit,
     private readonly clock: Clock,
@@ -30,7 +26,7 @@ export class Deactivation {
   async deactivate(caller: Principal, userId: string): Promise<void> {
     if (!isUuid(userId)) throw userNotFound();
     if (userId.toLowerCase() === caller.userId) throw new DomainError('bad_request', 'You cannot delete yourself');
-    await this.db.transaction(async (tx) => {
+    await this.db.transaction(async () => {
       const found: { user: LockedUser | null } = { user: null };
       const lockUser = async (): Promise<void> => void (found.user = await this.users.lock(userId));
       await this.departures.leaveAll(caller, userId, lockUser);
@@ -41,8 +37,6 @@ export class Deactivation {
       await this.users.setActive(user.id, false);
       const keys = await this.users.revokeKeys(user.id, 'user deactivated', this.clock.date());
       await this.endSessions(caller, user);
-      const revocation = await this.keys.appendRevocation('user', user.id);
-      tx.afterCommit(() => this.revocations.announce(revocation));
       await this.events.record('user.deactivated', subjectOf(user), { keys });
       await this.audit.record(caller, 'delete_user', subjectOf(user), { email: user.email, keys });
     });

@@ -2,10 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { ssoRequired } from '#accounts';
 import { DomainError, isSlug } from '#kernel';
-import { crossOrgDenied, type Principal } from '#platform';
+import { crossOrgDenied, type Principal, type Revocation, Revocations } from '#platform';
 import type { ActedFor } from './key.js';
 import { KeysRepository } from './keys.repository.js';
-import { type Revocation, Revocations } from './revocations.js';
 
 const MAX_CACHED = 10_000;
 

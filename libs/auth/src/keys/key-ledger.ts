@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { Audit, Database, Events, type Principal } from '#platform';
+import { Audit, Database, Events, type Principal, Revocations } from '#platform';
 import { generateKey, VISIBLE_PREFIX } from './key-format.js';
 import { isRevoked, type Key, type MintedKey } from './key.js';
 import { KeysRepository } from './keys.repository.js';
 import { Pepper } from './pepper.js';
-import { type Revocation, Revocations } from './revocations.js';
 
 /** What the maker of a key decides. */
 export type KeyFacts = Pick<
@@ -45,10 +44,9 @@ export class KeyLedger {
 
   /** Ends a key everywhere within a second, its pinned sessions too. */
   async end(actor: Principal, key: Key, reason: string): Promise<void> {
-    await this.db.transaction(async (tx) => {
+    await this.db.transaction(async () => {
       await this.keys.revoke(key.id, reason, this.clock.date());
-      const revocation = await this.keys.appendRevocation('key', key.id);
-      tx.afterCommit(() => this.revocations.announce(revocation));
+      await this.revocations.append('key', key.id);
       await this.events.record('key.revoked', subjectOf(key), { prefix: key.prefix, kind: key.kind });
       await this.audit.record(actor, 'key.revoke', subjectOf(key), { reason });
     });
@@ -71,11 +69,10 @@ export class KeyLedger {
     const minted = this.generate({ ...old, expiresAt, createdBy: old.kind === 'service_key' ? caller.userId : null });
     const { key } = minted;
     const until = new Date(key.createdAt.getTime() + graceSeconds * 1000);
-    await this.db.transaction(async (tx) => {
+    await this.db.transaction(async () => {
       await this.insert(minted);
       await this.keys.replace(old.id, { keyId: key.id, until, reason });
-      const revocation: Revocation = await this.keys.appendRevocation('key', old.id);
-      tx.afterCommit(() => this.revocations.announce(revocation));
+      await this.revocations.append('key', old.id);
       const facts = { replaced_by: key.id, prefix: key.prefix, grace_seconds: graceSeconds };
       await this.events.record('key.rotated', subjectOf(old), facts);
       await this.audit.record(caller, 'key.rotate', subjectOf(old), facts);

@@ -3,7 +3,6 @@ import { IsNull, MoreThan } from 'typeorm';
 import { Database } from '#platform';
 import type { ActedFor, Key, KeyWithOwner, KeyReach } from './key.js';
 import { KeyEntity } from './key.entity.js';
-import type { Revocation } from './revocations.js';
 
 const NEWEST_FIRST = { createdAt: 'DESC', id: 'DESC' } as const;
 /** Whether the member `m` may act for the organisation `o` only with a key from its single sign-on. */
@@ -119,15 +118,6 @@ export class KeysRepository {
       [keyId, since, now],
     );
     return rows.length > 0;
-  }
-
-  async appendRevocation(kind: Revocation['kind'], subjectId: string): Promise<Revocation> {
-    const [row] = await this.db.query<Revocation>(
-      `insert into revocation (kind, subject_id) values ($1, $2)
-       returning seq::text, kind, subject_id as "subjectId"`,
-      [kind, subjectId],
-    );
-    return row!;
   }
 
   async recordUse(uses: readonly { keyId: string; at: Date; address: string | null }[]): Promise<void> {

@@ -2,13 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { ssoRequired } from '#accounts';
 import { Clock, DomainError } from '#kernel';
-import { missingOrganisation, type Principal } from '#platform';
+import { missingOrganisation, type Principal, type Revocation, Revocations } from '#platform';
 import { isWellFormedKey } from './key-format.js';
 import { isRevoked, type KeyWithOwner, principalOfKey } from './key.js';
 import { LateKeyUses } from './late-key-uses.js';
 import { KeysRepository } from './keys.repository.js';
 import { Pepper } from './pepper.js';
-import { type Revocation, Revocations } from './revocations.js';
 
 interface Verified {
   readonly principal: Principal;

@@ -1,9 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock } from '#kernel';
+import { type Revocation, Revocations } from '#platform';
 import { Pepper } from '../keys/pepper.js';
 import { concerns } from '../keys/principals.js';
-import { type Revocation, Revocations } from '../keys/revocations.js';
 import { isSessionId, isUsable, type PinnedSession } from './pinned-session.js';
 import { PinnedSessionsRepository } from './pinned-sessions.repository.js';
 import { SessionActivity } from './session-activity.js';

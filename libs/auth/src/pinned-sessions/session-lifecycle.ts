@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel';
-import { Audit, Database, Events, type Principal } from '#platform';
-import { KeysRepository } from '../keys/keys.repository.js';
+import { Audit, Database, Events, type Principal, Revocations } from '#platform';
 import type { EndReason } from './pinned-session.js';
 import { type NewSession, PinnedSessionsRepository } from './pinned-sessions.repository.js';
 
@@ -13,7 +12,7 @@ export class SessionLifecycle {
   constructor(
     private readonly db: Database,
     private readonly sessions: PinnedSessionsRepository,
-    private readonly keys: KeysRepository,
+    private readonly revocations: Revocations,
     private readonly events: Events,
     private readonly audit: Audit,
     private readonly clock: Clock,
@@ -41,7 +40,7 @@ export class SessionLifecycle {
     await this.db.transaction(async (tx) => {
       if (!(await this.sessions.end(id, reason, this.clock.date()))) return;
       const subject = { accountId, kind: 'pinned_session', id };
-      await this.keys.appendRevocation('pinned_session', id);
+      await this.revocations.append('pinned_session', id);
       await this.events.record('pinned_session.ended', subject, { reason });
       await this.audit.record(actor, 'pinned_session.end', subject, { reason });
       tx.afterCommit(() => {

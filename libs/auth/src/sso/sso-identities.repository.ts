@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '#platform';
+import { Database, Revocations } from '#platform';
 import type { ProvenIdentity, SsoIdentity } from './sso-connection.js';
 
 const IDENTITY = 'id, org_id as "orgId", user_id as "userId", deactivated_at is null as "isActive"';
@@ -7,7 +7,10 @@ const IDENTITY = 'id, org_id as "orgId", user_id as "userId", deactivated_at is 
 /** Every query on identities at providers, and on the keys they were given. */
 @Injectable()
 export class SsoIdentitiesRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly revocations: Revocations,
+  ) {}
 
   async find(orgId: string | null, { issuer, subject }: ProvenIdentity): Promise<SsoIdentity | null> {
     const [row] = await this.db.query<SsoIdentity>(
@@ -48,6 +51,6 @@ export class SsoIdentitiesRepository {
         where user_id = $1 and kind <> 'service_key' and (revoked_at is null or revoked_at > $3)`,
       [userId, reason, now],
     );
-    await this.db.query(`insert into revocation (kind, subject_id) values ('user', $1)`, [userId]);
+    await this.revocations.append('user', userId);
   }
 }

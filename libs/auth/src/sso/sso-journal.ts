@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Organisation } from '#accounts';
-import { Audit, Database, Events, type Principal } from '#platform';
+import { Audit, Events, type Principal, Revocations } from '#platform';
 
 /** What changes of an organisation's sign-in leave behind, in the transaction of the change. */
 @Injectable()
 export class SsoJournal {
   constructor(
-    private readonly db: Database,
     private readonly events: Events,
     private readonly audit: Audit,
+    private readonly revocations: Revocations,
   ) {}
 
   /** A claim of a domain: it binds nobody yet. */
@@ -20,7 +20,7 @@ export class SsoJournal {
   async changed(caller: Principal, org: Organisation, type: string, facts: Record<string, unknown>): Promise<void> {
     await this.events.record(type, subjectOf(org), facts);
     await this.audit.record(caller, type.replace(/^organisation\./, 'org.'), subjectOf(org), facts);
-    await this.db.query(`insert into revocation (kind, subject_id) values ('account', $1)`, [org.accountId]);
+    await this.revocations.append('account', org.accountId);
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '#platform';
+import { Database, Revocations } from '#platform';
 import type { SsoConnection } from './sso-connection.js';
 import type { SsoDomain } from './sso-domain.js';
 
@@ -17,7 +17,10 @@ const DOMAIN = `org_id as "orgId", domain, challenge, verified_at as "verifiedAt
 /** Every query on connections and domains. */
 @Injectable()
 export class SsoRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly revocations: Revocations,
+  ) {}
 
   async findConnection(orgId: string): Promise<StoredConnection | null> {
     return this.first(`select ${CONNECTION} from sso_connection c where c.org_id = $1`, [orgId]);
@@ -60,14 +63,13 @@ export class SsoRepository {
 
   /** Ends every key that the organisation's sign-in has made, on all nodes. */
   async revokeKeys(orgId: string, reason: string, now: Date): Promise<void> {
-    await this.db.query(
-      `with ended as (
-         update api_key k set revoked_at = $3, revoke_reason = $2 from sso_identity i
-          where i.id = k.sso_identity_id and i.org_id = $1 and (k.revoked_at is null or k.revoked_at > $3)
-         returning k.id)
-       insert into revocation (kind, subject_id) select 'key', id::text from ended`,
+    const ended = await this.db.query<{ id: string }>(
+      `update api_key k set revoked_at = $3, revoke_reason = $2 from sso_identity i
+        where i.id = k.sso_identity_id and i.org_id = $1 and (k.revoked_at is null or k.revoked_at > $3)
+       returning k.id`,
       [orgId, reason, now],
     );
+    await this.revocations.append('key', ...ended.map(({ id }) => id));
   }
 
   listDomains(orgId: string): Promise<SsoDomain[]> {

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { IdempotencyGuard } from '../idempotency/idempotency.guard.js';
 import { AccessGuard } from './access.guard.js';
+import { Revocations } from './revocations.js';
 import { RouteTable } from './route-table.js';
 
 /**
@@ -13,9 +14,10 @@ import { RouteTable } from './route-table.js';
   imports: [DiscoveryModule],
   providers: [
     RouteTable,
+    Revocations,
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_GUARD, useClass: IdempotencyGuard },
   ],
-  exports: [RouteTable],
+  exports: [RouteTable, Revocations],
 })
 export class AccessModule {}

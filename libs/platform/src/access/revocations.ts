@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type BeforeApplicationShutdown } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Database } from '#platform';
+import { Database } from '../database/database.js';
 
 export interface Revocation {
   readonly seq: string;
@@ -71,9 +71,20 @@ export class Revocations implements OnApplicationBootstrap, BeforeApplicationShu
     });
   }
 
-  /** A revocation this node committed itself: known here at once, to the others by their next poll. */
-  announce(revocation: Revocation): void {
-    this.take(revocation);
+  /**
+   * Records that what nodes know of the subject is no longer true; belongs into the transaction of the change. This
+   * node forgets as soon as it is committed, before its caller is answered, the others by their next poll.
+   */
+  async append(kind: Revocation['kind'], ...subjectIds: readonly string[]): Promise<void> {
+    if (subjectIds.length === 0) return;
+    const rows = await this.db.query<Revocation>(
+      `insert into revocation (kind, subject_id) select $1::text, unnest($2::text[])
+       returning seq::text, kind, subject_id as "subjectId"`,
+      [kind, subjectIds],
+    );
+    await this.db.afterCommit(() => {
+      for (const row of rows) this.take(row);
+    });
   }
 
   private async poll(): Promise<void> {
