@@ -12,7 +12,7 @@ export class VerifiedEmail {
   ) {}
 
   /** Nobody could prove an address to a server that sends no mail: there everybody passes (DESIGN §4). Errors: `forbidden`. */
-  async assertOf(caller: Principal): Promise<void> {
+  async assertOf(caller: Pick<Principal, 'userId'>): Promise<void> {
     if (smtpOptions(this.config) === null) return;
     const { emailVerified } = await this.users.get(caller.userId);
     if (emailVerified) return;

@@ -1,6 +1,8 @@
 export { type AccessMode, AccessScope, type WorkspacePath } from './scope/access-scope.js';
 export { type FileAccess, OWN_DIRECTORIES, toFileAccess, WHOLE_WORKSPACE } from './scope/file-access.js';
 export { notInScope, toWorkspacePath } from './scope/requested-path.js';
+export type { Conversation, ConversationMessage, ConversationRef } from './conversations/conversation.js';
+export { Conversations } from './conversations/conversations.js';
 export * from './sandboxes.module.js';
 export { type Mount, mountPlan } from './provider/mount-plan.js';
 export type {

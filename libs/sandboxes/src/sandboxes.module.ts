@@ -10,6 +10,8 @@ import { CloneHosts } from './coding-sessions/clone-url.js';
 import { CodingSessionCreation } from './coding-sessions/coding-session-creation.js';
 import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repository.js';
 import { CodingSessionsService } from './coding-sessions/coding-sessions.service.js';
+import { Conversations } from './conversations/conversations.js';
+import { ConversationsRepository } from './conversations/conversations.repository.js';
 import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
@@ -40,11 +42,14 @@ const cloneHosts = {
     CodingSessionCreation,
     CodingSessionsRepository,
     CodingSessionsService,
+    Conversations,
+    ConversationsRepository,
     SandboxesRepository,
     SandboxHoldings,
     SandboxJournal,
     WorkspaceFiles,
     Workspaces,
   ],
+  exports: [Conversations],
 })
 export class SandboxesModule {}

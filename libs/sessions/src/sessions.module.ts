@@ -1,10 +1,12 @@
 import { Global, Module } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { SessionCounts } from '#platform';
+import { SandboxesModule } from '#sandboxes';
 import { Archives } from './archive/archives.js';
 import { AUDIT_PROVIDERS } from './audits/audit-providers.js';
 import { AutosyncRepository } from './autosync/autosync.repository.js';
 import { AutosyncService } from './autosync/autosync.service.js';
+import { CAPTURE_PROVIDERS } from './capture/capture-providers.js';
 import { BOOKMARK_PROVIDERS } from './bookmarks/bookmarks.providers.js';
 import { CapturedAuditsController } from './http/captured-audits.controller.js';
 import { DlpGate } from './dlp/dlp-gate.service.js';
@@ -47,7 +49,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
 /** Captured sessions. Global, because administration asks for their counts through the platform's SessionCounts. */
 @Global()
 @Module({
-  imports: [AccountsModule, SessionSettingsModule],
+  imports: [AccountsModule, SandboxesModule, SessionSettingsModule],
   controllers: [
     CapturedAuditsController,
     ApiAdminSessionsController,
@@ -69,6 +71,7 @@ import { UPKEEP_PROVIDERS } from './upkeep/upkeep-providers.js';
   providers: [
     ...AUDIT_PROVIDERS,
     ...BOOKMARK_PROVIDERS,
+    ...CAPTURE_PROVIDERS,
     ...HANDOFF_PROVIDERS,
     ...SHARING_PROVIDERS,
     ...UPKEEP_PROVIDERS,

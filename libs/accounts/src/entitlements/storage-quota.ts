@@ -4,6 +4,9 @@ import { PlanGate } from '../plan-gate.js';
 import { storageLimitOf } from '../tiers.js';
 import { EntitlementsRepository } from './entitlements.repository.js';
 
+/** On whose account something is stored. */
+type Storing = Pick<Principal, 'accountId' | 'orgId' | 'tier'>;
+
 /** Counts what accounts store, and refuses what their plan has no room for (sessionfs-2.md §2.1). */
 @Injectable()
 export class StorageQuota {
@@ -18,7 +21,7 @@ export class StorageQuota {
    * it: writers of an account with a limit wait for each other from here to the commit. Accounts without one neither
    * wait nor cost a statement. Errors: `forbidden` with reason `storage_limit`.
    */
-  async reserve(caller: Principal, item: string, bytes: number): Promise<void> {
+  async reserve(caller: Storing, item: string, bytes: number): Promise<void> {
     const { accountId } = caller;
     const limit = await this.limitOf(caller);
     if (limit === null) return this.stored.add(accountId, item, bytes);
@@ -57,7 +60,7 @@ export class StorageQuota {
   }
 
   /** Null for tiers without a limit, without a query. An organisation's is written with its seats. */
-  async limitOf({ tier, orgId }: Principal): Promise<number | null> {
+  async limitOf({ tier, orgId }: Pick<Storing, 'tier' | 'orgId'>): Promise<number | null> {
     const limit = storageLimitOf(tier, null);
     if (limit === null || orgId === null) return limit;
     return (await this.entitlements.findOrgStorageLimit(orgId)) || null;

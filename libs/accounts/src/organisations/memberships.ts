@@ -10,6 +10,10 @@ import { isAtLeast, isOrgId, type Membership, type Organisation, type OrgRole } 
 export class Memberships {
   constructor(private readonly db: Database) {}
 
+  findOrgOf(accountId: string): Promise<Organisation | null> {
+    return this.db.repo(OrganisationEntity).findOneBy({ accountId });
+  }
+
   findOrg(orgId: string): Promise<Organisation | null> {
     return this.db.repo(OrganisationEntity).findOneBy({ id: orgId });
   }
@@ -80,7 +84,7 @@ export class Memberships {
 
   /** As findReached, of the organisation whose account it is. */
   async findReachedByAccount(caller: Principal, accountId: string): Promise<Membership | null> {
-    const org = await this.db.repo(OrganisationEntity).findOneBy({ accountId });
+    const org = await this.findOrgOf(accountId);
     return org && this.findReached(caller, org.id);
   }
 

@@ -10,6 +10,8 @@ export interface Chat {
   /** The run that writes to it now, or `pending-…` while one is being started. */
   readonly activeStreamId: string | null;
   readonly lastAssistantMessageAt: Date | null;
+  /** As what it is recorded (docs/sandboxes.md); null before it was. */
+  readonly capturedSessionId: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }

@@ -13,6 +13,7 @@ export interface ListedAccountChat {
 
 const COLUMNS = `h.id, h.account_id as "accountId", h.sandbox_id as "sandboxId", h.title, h.model_id as "modelId",
   h.active_stream_id as "activeStreamId", h.last_assistant_message_at as "lastAssistantMessageAt",
+  h.captured_session_id as "capturedSessionId",
   h.created_at as "createdAt", h.updated_at as "updatedAt"`;
 const MESSAGE = 'id, role, message, created_at as "createdAt"';
 

@@ -128,6 +128,7 @@ export class ChatsService {
       modelId: null,
       activeStreamId: null,
       lastAssistantMessageAt: null,
+      capturedSessionId: null,
       createdAt: now,
       updatedAt: now,
     };

@@ -20,6 +20,8 @@ export class ApiChat {
   @ApiProperty({ ...text(), description: "Null for the server's own choice" }) modelId!: string | null;
   @ApiProperty({ ...text(), description: 'The run that writes to it now' }) activeStreamId!: string | null;
   @ApiProperty({ ...text(), format: 'date-time' }) lastAssistantMessageAt!: string | null;
+  @ApiProperty({ ...text(), description: 'The captured session that the chat is recorded as' })
+  capturedSessionId!: string | null;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
   @ApiProperty({ format: 'date-time' }) updatedAt!: string;
 
@@ -31,6 +33,7 @@ export class ApiChat {
       modelId: chat.modelId,
       activeStreamId: chat.activeStreamId,
       lastAssistantMessageAt: chat.lastAssistantMessageAt?.toISOString() ?? null,
+      capturedSessionId: chat.capturedSessionId,
       createdAt: chat.createdAt.toISOString(),
       updatedAt: chat.updatedAt.toISOString(),
     };

@@ -53,7 +53,7 @@ export interface OrgPolicy extends DlpPolicy {
   readonly orgId: string;
 }
 
-export function resultsOf({ orgId, mode, categories }: OrgPolicy, found: DlpOutcome, at: Date): DlpScanResults {
+export function resultsOf({ mode, categories }: DlpPolicy, orgId: string, found: DlpOutcome, at: Date): DlpScanResults {
   return {
     scanned_at: at.toISOString(),
     findings_count: found.count,
@@ -63,6 +63,17 @@ export function resultsOf({ orgId, mode, categories }: OrgPolicy, found: DlpOutc
     categories_scanned: categories,
     org_id: orgId,
   };
+}
+
+/**
+ * The policy for conversations that the server records by itself. Nobody chose to store their secrets, so these are
+ * taken out also where there is no policy, or one that only warns.
+ */
+export function policyOfCaptures<Policy extends DlpPolicy>(policy: Policy | null): DlpPolicy | Policy {
+  if (policy === null) return { ...DEFAULT_POLICY, mode: 'redact' };
+  if (policy.mode === 'warn') return { ...policy, mode: 'redact', categories: ['secrets'], customPatterns: [] };
+  const { categories } = policy;
+  return { ...policy, categories: POLICY_CATEGORIES.filter((one) => one === 'secrets' || categories.includes(one)) };
 }
 
 export type DlpPolicyChange = Partial<DlpPolicy>;

@@ -67,7 +67,7 @@ export class ClaimScreening {
     const source = await this.blobs.open(archiveDigest);
     try {
       const reading = await this.archives.receive(source, LIMITS, rulesOf(policy));
-      return { ...reading, scan: reading.dlp && resultsOf(policy, reading.dlp, this.clock.date()) };
+      return { ...reading, scan: reading.dlp && resultsOf(policy, policy.orgId, reading.dlp, this.clock.date()) };
     } finally {
       source.destroy();
     }

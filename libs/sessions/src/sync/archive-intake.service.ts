@@ -3,13 +3,14 @@ import { Injectable } from '@nestjs/common';
 import { VerifiedEmail } from '#accounts';
 import { Clock } from '#kernel';
 import type { Principal } from '#platform';
-import { archiveTooLarge } from '../archive/archive-limits.js';
+import { type ArchiveLimits, archiveTooLarge } from '../archive/archive-limits.js';
 import { Archives } from '../archive/archives.js';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import type { CapturedSession } from '../captured-session.js';
 import { DlpGate } from '../dlp/dlp-gate.service.js';
-import { type DlpScanResults, resultsOf, rulesOf } from '../dlp/dlp-policy.js';
+import { type DlpPolicy, type DlpScanResults, policyOfCaptures, resultsOf, rulesOf } from '../dlp/dlp-policy.js';
 import { SessionsRepository } from '../sessions.repository.js';
+import type { Depositor } from './depositor.js';
 import { PushPlan } from './push-plan.js';
 import { SessionVersionsService } from './session-versions.service.js';
 import { UploadSlots } from './upload-slots.js';
@@ -28,6 +29,13 @@ export interface Delivery {
 /** An archive that was let in, with what the policy it fell under found in it; null without a policy. */
 export interface Received extends ArchiveReading {
   readonly scan: DlpScanResults | null;
+}
+
+interface IntakeTerms {
+  readonly limits: ArchiveLimits;
+  readonly policy: DlpPolicy | null;
+  /** Whose policy it is; null when it is nobody's, and there is nothing to report. */
+  readonly orgId: string | null;
 }
 
 /** The one door by which archives come in from clients: whatever holds for every writer is seen to here. */
@@ -60,15 +68,24 @@ export class ArchiveIntake {
       if (announcedBytes !== null && announcedBytes > limits.archiveBytes) throw archiveTooLarge(limits);
       await check?.();
       const policy = await this.dlp.policyFor(caller);
-      const rules = policy && rulesOf(policy);
-      const reading = await upload((file) => this.archives.receive(file, limits, rules));
-      try {
-        const scan = policy && reading.dlp && resultsOf(policy, reading.dlp, this.clock.date());
-        return await use({ ...reading, scan });
-      } finally {
-        await this.archives.drop(reading);
-      }
+      return this.read(upload, { limits, policy, orgId: policy?.orgId ?? null }, use);
     });
+  }
+
+  /**
+   * As `receive`, of what the server records by itself for a person: of that secrets are taken out whatever the policy
+   * says. Waits for none of their uploads. Errors: as `receive`.
+   */
+  async capture<Result>(
+    owner: Depositor,
+    archive: Readable,
+    use: (received: Received) => Promise<Result>,
+  ): Promise<Result> {
+    await this.verified.assertOf(owner);
+    const limits = await this.plan.limitsOfOwner(owner);
+    const policy = await this.dlp.policyFor(owner);
+    const terms = { limits, policy: policyOfCaptures(policy), orgId: policy?.orgId ?? null };
+    return this.read((take) => take(archive), terms, use);
   }
 
   /** Makes it durable; before the transaction that adds it. */
@@ -81,7 +98,7 @@ export class ArchiveIntake {
    * transaction, which holds the session's row. Errors: `conflict`, `forbidden` (`storage_limit`).
    */
   async add(
-    caller: Principal,
+    caller: Depositor,
     id: string,
     current: CapturedSession | null,
     received: Received,
@@ -92,6 +109,22 @@ export class ArchiveIntake {
     if (scan !== null || session.dlpScanResults !== null) await this.sessions.noteScan(session.uid, scan);
     await this.plan.reserve(caller, session.uid, archive.bytes + (conversation.log?.bytes ?? 0));
     return { ...session, dlpScanResults: scan };
+  }
+
+  private async read<Result>(
+    upload: Upload,
+    { limits, policy, orgId }: IntakeTerms,
+    use: (received: Received) => Promise<Result>,
+  ): Promise<Result> {
+    const rules = policy && rulesOf(policy);
+    const reading = await upload((file) => this.archives.receive(file, limits, rules));
+    try {
+      const { dlp } = reading;
+      const scan = policy && dlp && orgId !== null ? resultsOf(policy, orgId, dlp, this.clock.date()) : null;
+      return await use({ ...reading, scan });
+    } finally {
+      await this.archives.drop(reading);
+    }
   }
 
   /** Says of a session whose content was just pushed again what was found in it this time. */

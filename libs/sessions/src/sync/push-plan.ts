@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { EffectiveTier, entitlementsOf, StorageQuota } from '#accounts';
-import type { Principal } from '#platform';
+import type { Principal, Tier } from '#platform';
 import type { ArchiveLimits } from '../archive/archive-limits.js';
+import type { Depositor } from './depositor.js';
 
 /** What a caller's plan admits of pushes. */
 @Injectable()
@@ -12,13 +13,21 @@ export class PushPlan {
   ) {}
 
   async limitsOf(caller: Principal): Promise<ArchiveLimits> {
-    const tier = await this.tiers.of(caller);
-    const { archiveBytes, archiveMemberBytes } = entitlementsOf(tier);
-    return { archiveBytes, memberBytes: archiveMemberBytes, canUpgrade: tier === 'free' || tier === 'starter' };
+    return limitsIn(await this.tiers.of(caller));
+  }
+
+  /** Of work that nobody is calling for. */
+  async limitsOfOwner(owner: Depositor): Promise<ArchiveLimits> {
+    return limitsIn(await this.tiers.ofOwner(owner));
   }
 
   /** Late in the transaction that stores them. Errors: `forbidden` with reason `storage_limit`. */
-  reserve(caller: Principal, sessionUid: string, bytes: number): Promise<void> {
+  reserve(caller: Depositor, sessionUid: string, bytes: number): Promise<void> {
     return this.quota.reserve(caller, `session:${sessionUid}`, bytes);
   }
+}
+
+function limitsIn(tier: Tier): ArchiveLimits {
+  const { archiveBytes, archiveMemberBytes } = entitlementsOf(tier);
+  return { archiveBytes, memberBytes: archiveMemberBytes, canUpgrade: tier === 'free' || tier === 'starter' };
 }

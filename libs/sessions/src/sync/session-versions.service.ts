@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { type BlobHolder, Blobs, type Principal } from '#platform';
+import { type BlobHolder, Blobs } from '#platform';
 import type { ArchiveReading } from '../archive/read-archive.js';
 import { type CapturedSession, sessionNotFound } from '../captured-session.js';
 import { SearchIndexing } from '../search/search-indexing.js';
 import { SessionsRepository } from '../sessions.repository.js';
+import type { Depositor } from './depositor.js';
 import type { SessionVersion } from './version.js';
 import { VersionsRepository } from './versions.repository.js';
 
@@ -33,7 +34,7 @@ export class SessionVersionsService {
    * transaction, which holds the session's row. A small one can be searched when that is over. Errors: `conflict` when another push created the session meanwhile.
    */
   async add(
-    caller: Principal,
+    caller: Depositor,
     id: string,
     current: CapturedSession | null,
     reading: ArchiveReading,
@@ -79,7 +80,7 @@ export class SessionVersionsService {
   }
 
   private async insert(
-    caller: Principal,
+    caller: Depositor,
     sessionUid: string,
     { archive, contentHash, conversation, workspace, tools, problems }: ArchiveReading,
     clientDevice: string | null,

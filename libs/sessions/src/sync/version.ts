@@ -21,6 +21,8 @@ export interface SessionVersion {
   readonly tools: JsonObject | null;
   /** Overwritten by a push that did not know it. */
   readonly isBranch: boolean;
+  /** Null when the server recorded it by itself. */
+  readonly pushedByKey: string | null;
   readonly clientDevice: string | null;
   readonly createdAt: Date;
 }

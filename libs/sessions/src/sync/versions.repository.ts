@@ -5,14 +5,13 @@ import type { CapturedSession } from '../captured-session.js';
 import { aliasRaceOr, FREE_ALIAS } from '../sessions.repository.js';
 import type { SessionVersion } from './version.js';
 
-export type NewVersion = Omit<SessionVersion, 'id' | 'isBranch' | 'manifestSessionId'> & {
-  readonly pushedByKey: string;
-};
+export type NewVersion = Omit<SessionVersion, 'id' | 'isBranch' | 'manifestSessionId'>;
 
 const COLUMNS = `v.id::text, v.session_uid as "sessionUid", v.etag, v.content_hash as "contentHash",
   v.archive_digest as "archiveDigest", v.archive_bytes::float8 as "archiveBytes", v.manifest_session_id as "manifestSessionId",
   v.messages_digest as "messagesDigest", v.messages_index as "messagesIndex", v.bad_line_count as "badLineCount",
-  v.problems, v.workspace, v.tools, v.is_branch as "isBranch", v.client_device as "clientDevice",
+  v.problems, v.workspace, v.tools, v.is_branch as "isBranch", v.pushed_by_key as "pushedByKey",
+  v.client_device as "clientDevice",
   v.created_at as "createdAt"`;
 
 /** The columns of captured_session that every push sets again, in the order of `factsOf`. */

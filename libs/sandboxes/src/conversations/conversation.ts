@@ -1,0 +1,28 @@
+/** What names a conversation held in a sandbox. */
+export interface ConversationRef {
+  readonly accountId: string;
+  readonly sandboxId: string;
+  readonly chatId: string;
+}
+
+/** A conversation held in a sandbox, as whoever records it sees it; also while its sandbox is being destroyed. */
+export interface Conversation extends ConversationRef {
+  /** Whose sandbox it is. */
+  readonly userId: string;
+  /** Null until somebody has named it. */
+  readonly title: string | null;
+  readonly modelId: string | null;
+  readonly cloneUrl: string | null;
+  readonly branch: string | null;
+  /** What it is recorded as; null before it was. */
+  readonly capturedSessionId: string | null;
+  readonly createdAt: Date;
+}
+
+export interface ConversationMessage {
+  readonly id: string;
+  readonly role: 'user' | 'assistant';
+  /** As the AI SDK's UI keeps it, but made by clients: of any shape. */
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly createdAt: Date;
+}
