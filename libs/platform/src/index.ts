@@ -51,6 +51,7 @@ export { type PeriodicTask, PeriodicTasks } from './jobs/periodic-tasks.js';
 export * from './limits/rate-limits.js';
 export * from './llm/llm.js';
 export * from './llm/llm-endpoint.js';
+export type { LlmMessage, LlmPart, LlmTool, LlmTurn } from './llm/llm-stream.js';
 export { LLM_NOT_CONFIGURED, LLM_REQUEST_FAILED, LLM_TIMEOUT, llmNotConfigured } from './llm/llm-failure.js';
 export * from './mail/mail.js';
 export { describeMail, smtpOptions } from './mail/mail-settings.js';

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { AppConfig } from '#platform';
+import { AgentRunsRepository } from './agent/agent-runs.repository.js';
+import { AgentRuns } from './agent/agent-runs.service.js';
 import { AgentSessionsRepository } from './agent-sessions/agent-sessions.repository.js';
 import { AgentSessionsService } from './agent-sessions/agent-sessions.service.js';
 import { ChatMessagesService } from './chats/chat-messages.service.js';
@@ -33,6 +35,8 @@ const cloneHosts = {
   imports: [AccountsModule],
   controllers: [AgentSessionsController, AgentFilesController, ApiSessionsController, ApiChatsController],
   providers: [
+    AgentRuns,
+    AgentRunsRepository,
     AgentSessionsRepository,
     AgentSessionsService,
     ChatMessagesService,

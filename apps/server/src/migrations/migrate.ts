@@ -20,6 +20,7 @@ import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosy
 import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessions-for-upkeep.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 import { LinkChatsToCapturedSessions1700000024000 } from './1700000024000-link-chats-to-captured-sessions.js';
+import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -41,6 +42,7 @@ export const MIGRATIONS = [
   IndexSessionsForUpkeep1700000018000,
   CreateSandboxes1700000020000,
   LinkChatsToCapturedSessions1700000024000,
+  CreateAgentRuns1700000023000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

@@ -3,6 +3,7 @@ import { AppConfig } from '../config/app-config.js';
 import { Outbound } from '../http/outbound.js';
 import { isReasoningModel, LLM_PROVIDERS, type LlmEndpoint, llmProviderOf } from './llm-endpoint.js';
 import { describeFailure, llmFailure, llmNotConfigured } from './llm-failure.js';
+import { type LlmPart, LlmSilence, type LlmTurn, streamStep } from './llm-stream.js';
 
 export interface LlmPrompt {
   readonly system: string;
@@ -38,6 +39,8 @@ const THOUGHT_FACTOR = 4;
 const MAX_ANSWER_BYTES = 1_048_576;
 const MAX_MODELS = 1_000;
 const RETRIES = 1;
+
+const NEVER = new AbortController().signal;
 
 type Fetch = typeof globalThis.fetch;
 
@@ -97,6 +100,20 @@ export class Llm {
       return { text, usage: { inputTokens: usage.inputTokens ?? null, outputTokens: usage.outputTokens ?? null } };
     } catch (error) {
       throw this.explain(error, endpoint, limit, terms.signal);
+    }
+  }
+
+  /**
+   * One step of a conversation as it is said; calls of tools are told, not run. Errors: as `complete`; the reason of
+   * `turn.signal` once that is aborted.
+   */
+  async *stream(endpoint: LlmEndpoint | null, turn: LlmTurn): AsyncGenerator<LlmPart> {
+    if (endpoint === null) throw llmNotConfigured();
+    try {
+      yield* streamStep(endpoint, turn, this.fetchOf(endpoint, TIMEOUT_MS));
+    } catch (error) {
+      const isSilent = error instanceof LlmSilence;
+      throw this.explain(error, endpoint, isSilent ? AbortSignal.abort() : NEVER, turn.signal);
     }
   }
 
