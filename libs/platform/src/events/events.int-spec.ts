@@ -67,6 +67,12 @@ it('events of one transaction keep their order', async () => {
   expect(typesOf(await readAll(3))).toEqual(['a.one', 'a.two', 'a.three']);
 });
 
+it('transactions are ordered as numbers, also where these grow longer', async () => {
+  for (const type of ['nine.first', 'ten.second']) await db.transaction(() => events.record(type, SUBJECT));
+  await db.query(`update event set xid = (case type when 'nine.first' then '9' else '10' end)::xid8`);
+  expect(typesOf(await readAll(2))).toEqual(['nine.first', 'ten.second']);
+});
+
 it('events are held back while an older transaction is open, and follow it when it commits', async () => {
   const older = new pg.Client({ connectionString: database.url });
   await older.connect();

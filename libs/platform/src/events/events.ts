@@ -68,7 +68,7 @@ export class Events {
               subject_id as "subjectId", payload, at
          from event
         where xid < pg_snapshot_xmin(pg_current_snapshot()) and (xid, id) > ($1::xid8, $2::bigint)
-        order by xid, id
+        order by event.xid, event.id
         limit $3`,
       [cursor.xid, cursor.id, limit],
     );

@@ -1,4 +1,4 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import { DomainError } from '#kernel';
 
 /** class-validator constraint → the `type` slug of sessionfs-1.md §2.3. */
@@ -25,14 +25,33 @@ const SECRET_FIELD = /password|secret|token|key/i;
  * them travel in `errors`. Unknown members are dropped unless a nested DTO refuses them itself.
  */
 export function validationPipe(): ValidationPipe {
-  return new ValidationPipe({
+  return new WirePipe({
     transform: true,
     whitelist: true,
     stopAtFirstError: true,
     forbidUnknownValues: false,
     validateCustomDecorators: false,
-    exceptionFactory: (errors) => validationFailure(errors),
+    exceptionFactory: (errors) => new Unfit(errors),
   });
+}
+
+class Unfit extends Error {
+  constructor(readonly problems: readonly ValidationError[]) {
+    super('The input does not fit');
+  }
+}
+
+/** Names where in the request a problem is, and what was sent: Nest tells that to the pipe only. */
+class WirePipe extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    try {
+      return (await super.transform(value, metadata)) as unknown;
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      const place = metadata.type === 'param' ? 'path' : metadata.type;
+      throw validationFailure(error.problems.flatMap((problem) => flatten(problem, [place], value)));
+    }
+  }
 }
 
 interface FieldProblem {
@@ -42,8 +61,7 @@ interface FieldProblem {
   readonly input?: unknown;
 }
 
-function validationFailure(errors: ValidationError[]): DomainError {
-  const problems = errors.flatMap((error) => flatten(error, ['body']));
+function validationFailure(problems: readonly FieldProblem[]): DomainError {
   const first = problems[0];
   return new DomainError('invalid_input', first?.msg ?? 'Validation error', {
     details: { errors: problems },
@@ -51,13 +69,14 @@ function validationFailure(errors: ValidationError[]): DomainError {
   });
 }
 
-function flatten(error: ValidationError, parents: readonly (string | number)[]): FieldProblem[] {
+function flatten(error: ValidationError, parents: readonly (string | number)[], within: unknown): FieldProblem[] {
   const loc = [...parents, /^\d+$/.test(error.property) ? Number(error.property) : error.property];
+  const input = (Object(within) as Record<string, unknown>)[error.property];
   const own = Object.entries(error.constraints ?? {}).map(([constraint, msg]) => ({
     type: error.value === undefined ? 'missing' : (TYPES[constraint] ?? 'value_error'),
     loc,
     msg,
-    ...(!SECRET_FIELD.test(error.property) && { input: (error.value as unknown) ?? null }),
+    ...(!SECRET_FIELD.test(error.property) && { input: input ?? null }),
   }));
-  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, loc))];
+  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, loc, input))];
 }

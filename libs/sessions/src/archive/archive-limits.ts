@@ -29,12 +29,13 @@ export const invalidArchive = (reason: string, cause?: unknown): DomainError =>
 
 export const refusedArchive = (message: string): DomainError => new DomainError('bad_request', message);
 
-export function archiveTooLarge({ archiveBytes, canUpgrade }: ArchiveLimits): DomainError {
+export function archiveTooLarge(limits: ArchiveLimits): DomainError {
+  const { archiveBytes, canUpgrade } = limits;
   const advice = canUpgrade ? ', or upgrade your plan' : '';
   return new DomainError(
     'payload_too_large',
     `Session exceeds ${megabytes(archiveBytes)}MB cloud limit for your tier. Run sfs compact to reduce size${advice}.`,
-    { reason: 'PAYLOAD_TOO_LARGE', details: { limit_bytes: archiveBytes } },
+    { reason: 'PAYLOAD_TOO_LARGE', details: { limit_bytes: archiveBytes, suggestion: suggestionFor(limits) } },
   );
 }
 

@@ -62,7 +62,7 @@ export class HandoffThreadRepository {
     return this.db.query<HandoffEvent>(
       `select id::text, handoff_id as "handoffId", type, actor_user_id as "actorUserId", payload,
               created_at as "createdAt"
-         from handoff_event where handoff_id = $1 and ($3::bigint is null or id > $3) order by id limit $2`,
+         from handoff_event where handoff_id = $1 and ($3::bigint is null or id > $3) order by handoff_event.id limit $2`,
       [handoffId, limit, after],
     );
   }
