@@ -26,6 +26,10 @@ export const StreamBody = (): MethodDecorator =>
 export const BufferBody = (limit: (config: AppConfig) => number): MethodDecorator =>
   SetMetadata(BODY_RULE, { form: 'buffer', limit } satisfies BodyRule);
 
+/** JSON of up to so many bytes, where 1 MiB is too little. */
+export const JsonBody = (bytes: number): MethodDecorator =>
+  SetMetadata(BODY_RULE, { form: 'json', limit: () => bytes } satisfies BodyRule);
+
 /** A missing or malformed JSON body counts as `{}`. */
 export const LenientBody = (): MethodDecorator => SetMetadata(BODY_RULE, { form: 'lenient-json' } satisfies BodyRule);
 

@@ -1,5 +1,6 @@
-import { SetMetadata } from '@nestjs/common';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
 import { ACCESS_RULE, type AccessRule } from '../access/access-rule.js';
 import { BODY_RULE, type BodyRule } from '../http/body-reader.js';
 
@@ -15,6 +16,14 @@ export const SelfSettled = (): MethodDecorator => SetMetadata(SELF_SETTLED, true
 
 /** The route's answer holds a secret: its idempotency record is encrypted. */
 export const HoldsSecret = (): MethodDecorator => SetMetadata(HOLDS_SECRET, true);
+
+const OWN_IDEMPOTENCY = 'roundhouse:own-idempotency';
+/** OpenAPI's mark of a route that documents its own rules for repeats. */
+export const OWN_REPEATS = 'x-own-repeats';
+
+/** The route has rules of its own for repeated requests, e.g. because its answer is a stream: no answer is recorded. */
+export const OwnIdempotency = (): MethodDecorator =>
+  applyDecorators(SetMetadata(OWN_IDEMPOTENCY, true), ApiExtension(OWN_REPEATS, true));
 
 type Handler = Parameters<Reflector['get']>[1];
 
@@ -39,5 +48,6 @@ export function honoursIdempotencyKey(reflector: Reflector, method: string, targ
   const rule = reflector.getAllAndOverride<AccessRule | undefined>(ACCESS_RULE, targets);
   const body = reflector.get<BodyRule | undefined>(BODY_RULE, targets[0]);
   if (!rule || rule.kind === 'public' || body?.form === 'stream') return false;
+  if (reflector.get<boolean | undefined>(OWN_IDEMPOTENCY, targets[0])) return false;
   return isMutating(method, rule.kind === 'scopes' ? rule.scopes : []);
 }

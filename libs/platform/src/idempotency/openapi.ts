@@ -1,13 +1,14 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { REQUIRED_SCOPES } from '../access/access-rule.js';
 import { STREAMED_BODY } from '../http/body-reader.js';
-import { IDEMPOTENCY_HEADER, isMutating, MAX_KEY_LENGTH } from './idempotent-routes.js';
+import { IDEMPOTENCY_HEADER, isMutating, MAX_KEY_LENGTH, OWN_REPEATS } from './idempotent-routes.js';
 
 interface Operation {
   parameters?: unknown[];
   readonly security?: readonly unknown[];
   readonly [REQUIRED_SCOPES]?: readonly string[];
   readonly [STREAMED_BODY]?: boolean;
+  readonly [OWN_REPEATS]?: boolean;
 }
 
 const HEADER = {
@@ -30,5 +31,6 @@ export function describeIdempotency(document: OpenAPIObject): OpenAPIObject {
 
 function honoursKey(method: string, operation: Operation): boolean {
   const isOpen = (operation.security ?? []).length === 0;
-  return !isOpen && !operation[STREAMED_BODY] && isMutating(method.toUpperCase(), operation[REQUIRED_SCOPES] ?? []);
+  if (isOpen || operation[STREAMED_BODY] || operation[OWN_REPEATS]) return false;
+  return isMutating(method.toUpperCase(), operation[REQUIRED_SCOPES] ?? []);
 }
