@@ -102,7 +102,7 @@ function rarest(tally: Tally, random: Random): FaultPoint {
 
 /** Without git over HTTP nobody passes the points of a push; the workload stores no blobs (blobs.e2e-spec.ts does). */
 function reachablePoints(tally: Tally): FaultPoint[] {
-  const commits = FAULT_POINTS.filter((point) => !/^(?:blob|handoff)\./.test(point));
+  const commits = FAULT_POINTS.filter((point) => !/^(?:blob|handoff|sandbox)\./.test(point));
   return commits.filter((point) => tally.speaksGit || !point.startsWith('push.'));
 }
 

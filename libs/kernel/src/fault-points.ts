@@ -24,6 +24,17 @@ export const FAULT_POINTS = [
   'blob.row-written',
   'blob.renamed',
   'handoff.claimed',
+  'sandbox.provisioning',
+  'sandbox.cloned',
+  'sandbox.directory-built',
+  'sandbox.directory-moved-away',
+  'sandbox.provisioned',
+  'sandbox.hibernating',
+  'sandbox.stopped',
+  'sandbox.snapshot-stored',
+  'sandbox.restoring',
+  'sandbox.destroying',
+  'sandbox.destroyed',
 ] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];

@@ -16,3 +16,4 @@ export type {
   SandboxPlace,
 } from './provider/sandbox-provider.js';
 export { SandboxProvider } from './provider/sandbox-provider.js';
+export { SandboxLifecycle, type SandboxUse } from './lifecycle/sandbox-lifecycle.js';

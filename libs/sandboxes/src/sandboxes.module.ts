@@ -18,6 +18,7 @@ import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiSessionsController } from './http/api-sessions.controller.js';
+import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
 import { SandboxHoldings } from './sandbox-holdings.js';
 import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
@@ -48,6 +49,7 @@ const cloneHosts = {
     CodingSessionsService,
     Conversations,
     ConversationsRepository,
+    ...LIFECYCLE_PROVIDERS,
     SandboxesRepository,
     SandboxHoldings,
     SandboxJournal,

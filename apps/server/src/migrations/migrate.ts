@@ -21,6 +21,7 @@ import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessi
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 import { LinkChatsToCapturedSessions1700000024000 } from './1700000024000-link-chats-to-captured-sessions.js';
 import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
+import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -43,6 +44,7 @@ export const MIGRATIONS = [
   CreateSandboxes1700000020000,
   LinkChatsToCapturedSessions1700000024000,
   CreateAgentRuns1700000023000,
+  ManageSandboxes1700000022000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

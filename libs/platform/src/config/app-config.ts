@@ -57,6 +57,12 @@ export class AppConfig {
   SANDBOX_CLONE_HOSTS = 'github.com';
   /** Largest file that may be put into a workspace over HTTP, in bytes. */
   @toInt @IsInt() @Min(1) SANDBOX_MAX_UPLOAD_BYTES = 104_857_600;
+  /** Minutes without use after which a sandbox hibernates. */
+  @toInt @IsInt() @Min(1) @Max(10_080) SANDBOX_IDLE_MINUTES = 30;
+  /** Minutes that a sandbox stays active at most unless it is extended. */
+  @toInt @IsInt() @Min(1) @Max(10_080) SANDBOX_LIFETIME_MINUTES = 300;
+  /** Hours that the directory of a destroyed sandbox is kept. */
+  @toInt @IsInt() @Min(0) @Max(87_600) SANDBOX_RETENTION_HOURS = 24;
   /** Largest accepted commit body in bytes. */
   @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
   /** Largest accepted push in bytes. */

@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { EffectiveTier, entitlementsOf } from '#accounts';
 import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
+import { SandboxEnds } from '../lifecycle/sandbox-ends.js';
+import { SandboxReconciler } from '../lifecycle/sandbox-reconciler.js';
 import { isAgentSessionId, newAgentSessionId, sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
-import { SANDBOX_CREATED, SANDBOX_DESTROYED } from '../sandboxes.events.js';
-import { SandboxesRepository } from '../sandboxes.repository.js';
+import { SANDBOX_CREATED } from '../sandboxes.events.js';
 import { type AgentSession, endOf, type NewAgentSession } from './agent-session.js';
 import { type AgentSessionPosition, AgentSessionsRepository } from './agent-sessions.repository.js';
 
@@ -21,7 +22,8 @@ export class AgentSessionsService {
   constructor(
     private readonly db: Database,
     private readonly sessions: AgentSessionsRepository,
-    private readonly sandboxes: SandboxesRepository,
+    private readonly ends: SandboxEnds,
+    private readonly reconciler: SandboxReconciler,
     private readonly journal: SandboxJournal,
     private readonly tiers: EffectiveTier,
     private readonly clock: Clock,
@@ -66,30 +68,23 @@ export class AgentSessionsService {
   /** The workspace stays; processes and the conversation go. Errors: `not_found`, also the second time. */
   async destroy(caller: Principal, id: string): Promise<void> {
     await this.get(caller, id);
-    const gone = await this.db.transaction(() => this.destroyAll(caller, [id]));
+    const gone = await this.db.transaction((tx) => {
+      tx.afterCommit(() => this.reconciler.wake());
+      return this.ends.destroy(caller, caller.accountId, [id]);
+    });
     if (gone === 0) throw sessionNotFound();
   }
 
   /** Destroys what meets the condition, busy sessions too unless it says otherwise; answers how many. */
   destroyWhere(caller: Principal, { isIdle, idleSeconds }: AgentSessionCondition): Promise<number> {
-    return this.db.transaction(async () => {
+    return this.db.transaction(async (tx) => {
       const now = this.clock.date();
       const inactiveSince = idleSeconds === null ? null : new Date(now.getTime() - idleSeconds * 1_000);
       const matching = await this.sessions.findLocked(caller.accountId, now, { isIdle, inactiveSince });
-      return this.destroyAll(
-        caller,
-        matching.map(({ id }) => id),
-      );
+      tx.afterCommit(() => this.reconciler.wake());
+      const ids = matching.map(({ id }) => id);
+      return this.ends.destroy(caller, caller.accountId, ids);
     });
-  }
-
-  private async destroyAll(caller: Principal, ids: readonly string[]): Promise<number> {
-    const gone = await this.sandboxes.markDestroying(caller.accountId, ids, this.clock.date());
-    for (const id of gone) {
-      const what = { event: SANDBOX_DESTROYED, action: 'sandbox.destroy' };
-      await this.journal.record(caller, { id, accountId: caller.accountId }, what);
-    }
-    return gone.length;
   }
 
   private async insert(caller: Principal, input: NewAgentSession, now: Date): Promise<AgentSession> {

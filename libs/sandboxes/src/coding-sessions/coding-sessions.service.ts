@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
+import { assertVersion } from '../lifecycle/life.js';
+import { SandboxEnds } from '../lifecycle/sandbox-ends.js';
+import { SandboxReconciler } from '../lifecycle/sandbox-reconciler.js';
 import { isOpaqueId, sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
-import { SANDBOX_CHANGED, SANDBOX_DESTROYED, SANDBOX_STATE_CHANGED } from '../sandboxes.events.js';
-import { SandboxesRepository } from '../sandboxes.repository.js';
+import { SANDBOX_CHANGED, SANDBOX_STATE_CHANGED } from '../sandboxes.events.js';
 import type { CodingSession, CodingSessionEdit, ListedCodingSession } from './coding-session.js';
 import { type CodingSessionListQuery, CodingSessionsRepository } from './coding-sessions.repository.js';
 
@@ -21,7 +23,8 @@ export class CodingSessionsService {
   constructor(
     private readonly db: Database,
     private readonly sessions: CodingSessionsRepository,
-    private readonly sandboxes: SandboxesRepository,
+    private readonly ends: SandboxEnds,
+    private readonly reconciler: SandboxReconciler,
     private readonly journal: SandboxJournal,
     private readonly clock: Clock,
   ) {}
@@ -51,13 +54,14 @@ export class CodingSessionsService {
    * `precondition_failed` with the current version, `conflict` while an archived sandbox is still being stopped.
    */
   edit(caller: Principal, id: string, edit: CodingSessionEdit, version: number | null): Promise<CodingSession> {
-    return this.db.transaction(async () => {
+    return this.db.transaction(async (tx) => {
       const session = await this.getLocked(caller, id);
-      if (version !== null && version !== session.version) throw versionMismatch(session.version);
+      assertVersion(session, version);
       const fields = Object.keys(edit);
       if (fields.length === 0) return session;
       const now = this.clock.date();
       await this.moveAlong(caller, session, edit, now);
+      tx.afterCommit(() => this.reconciler.wake());
       await this.sessions.edit(id, edit, now);
       await this.journal.record(caller, session, { event: SANDBOX_CHANGED, action: 'sandbox.edit' }, { fields });
       return this.get(caller, id);
@@ -66,10 +70,10 @@ export class CodingSessionsService {
 
   /** With its chats. What runs in it is stopped durably afterwards. Errors: `not_found`, also the second time. */
   async delete(caller: Principal, id: string): Promise<void> {
-    await this.db.transaction(async () => {
+    await this.db.transaction(async (tx) => {
       const session = await this.getLocked(caller, id);
-      await this.sandboxes.markDestroying(session.accountId, [id], this.clock.date());
-      await this.journal.record(caller, session, { event: SANDBOX_DESTROYED, action: 'sandbox.destroy' });
+      await this.ends.destroy(caller, session.accountId, [id]);
+      tx.afterCommit(() => this.reconciler.wake());
     });
   }
 
@@ -101,11 +105,4 @@ function assertOwn(caller: Principal, session: CodingSession | null): CodingSess
   if (!session) throw sessionNotFound();
   if (session.accountId !== caller.accountId) throw new DomainError('forbidden', 'Forbidden');
   return session;
-}
-
-function versionMismatch(current: number): DomainError {
-  return new DomainError('precondition_failed', 'The session was changed meanwhile', {
-    details: { lifecycleVersion: current },
-    headers: { ETag: `"${current}"` },
-  });
 }

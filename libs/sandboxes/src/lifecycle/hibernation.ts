@@ -1,0 +1,180 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Clock, DomainError, faultPoint } from '#kernel';
+import type { Principal } from '#platform';
+import { assertHolds, LifeSteps } from './life-steps.js';
+import {
+  assertMovable,
+  isOverdue,
+  type Life,
+  type LifeChange,
+  notInitialized,
+  restingHandle,
+  sandboxName,
+} from './life.js';
+import { LifeTimes } from './life-times.js';
+import { OwnDirectories } from './own-directories.js';
+import { SandboxStopper } from './sandbox-stopper.js';
+import { SandboxUses } from './sandbox-uses.js';
+
+/** What is added while the sandbox is at a standstill; its change is part of the last step. */
+export type AtStandstill = (life: Life, signal: AbortSignal) => Promise<LifeChange>;
+
+const nothing: AtStandstill = () => Promise.resolve({});
+
+/** Active sandboxes come to rest and back (sandbox-sessions.md §A13.3 rows 6 to 11, 16). Their directories stay. */
+@Injectable()
+export class Hibernation {
+  private readonly log = new Logger(Hibernation.name);
+
+  constructor(
+    private readonly steps: LifeSteps,
+    private readonly stopper: SandboxStopper,
+    private readonly uses: SandboxUses,
+    private readonly directories: OwnDirectories,
+    private readonly times: LifeTimes,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Ends what runs. A sandbox that is not active is left as it is. Errors: `conflict` while it changes or when it is
+   * archived; `precondition_failed`; what the standstill throws, and the sandbox is `failed` then.
+   */
+  async pause(caller: Principal | null, id: string, version: number | null, work = nothing): Promise<Life> {
+    const { life, isBegun } = await this.begin(caller, id, 'hibernating', (now) => {
+      assertMovable(now, version);
+      return now.state === 'active';
+    });
+    return isBegun ? this.bringToRest(caller, life, work) : life;
+  }
+
+  /** Pauses an active sandbox whose time is over, unless it is used. */
+  async pauseOverdue(id: string): Promise<void> {
+    const { life, isBegun } = await this.begin(null, id, 'hibernating', (now) => {
+      return now.state === 'active' && isOverdue(now, this.clock.now()) && !this.uses.isBusy(id);
+    });
+    if (!isBegun) return;
+    // A use that saw the sandbox active has left its mark by now.
+    if (this.uses.isBusy(id)) await this.end(null, life, 'sandbox.wake', { state: 'active', ...this.times.fromNow() });
+    else await this.bringToRest(null, life, nothing);
+  }
+
+  /**
+   * Makes a sandbox at rest active; an active one stays as it is. `work` prepares its directory, which `recover` has made
+   * whole. Errors: `bad_request` when it was never provisioned; `conflict`; `precondition_failed`; `not_found` when
+   * its directory is lost.
+   */
+  async resume(caller: Principal | null, id: string, version: number | null, work = nothing): Promise<Life> {
+    const { life, isBegun } = await this.begin(caller, id, 'restoring', (now) => {
+      assertMovable(now, version);
+      if (!now.hasHandle) throw notInitialized();
+      return now.state !== 'active';
+    });
+    return isBegun ? this.bringBack(caller, life, work) : life;
+  }
+
+  /** Ends what another process began and did not live to end; the caller has taken its lease over. */
+  async settle(life: Life): Promise<void> {
+    const action = 'sandbox.settle';
+    if (life.state === 'provisioning')
+      return this.fail(life, new DomainError('unavailable', 'Provisioning was interrupted; try again'));
+    await this.under(null, life, action, async () => {
+      await this.stopper.stop(life.id);
+      await this.directories.recover(life);
+      const isAtRest = life.state === 'hibernating' || life.state === 'restoring';
+      return isAtRest ? atRest(life) : { isStopping: false };
+    });
+  }
+
+  /** Takes over a sandbox that nobody is at work on but should be; null when somebody is, or nothing is left to do. */
+  async takeOver(id: string): Promise<Life | null> {
+    const lease = this.steps.newLease();
+    const life = await this.steps.take(id, { caller: null, action: 'sandbox.settle' }, (now) => {
+      const isAbandoned = now.leaseExpiresAt !== null && now.leaseExpiresAt.getTime() <= this.clock.now();
+      return isAbandoned || (now.isStopping && now.leaseId === null) ? { lease } : null;
+    });
+    return life.leaseId === lease.id ? life : null;
+  }
+
+  private async begin(
+    caller: Principal | null,
+    id: string,
+    state: 'hibernating' | 'restoring',
+    isDue: (life: Life) => boolean,
+  ): Promise<{ life: Life; isBegun: boolean }> {
+    const lease = this.steps.newLease();
+    const action = state === 'hibernating' ? 'sandbox.hibernate' : 'sandbox.restore';
+    const life = await this.steps.take(id, { caller, action }, (now) =>
+      isDue(now) ? { state, lease, error: null } : null,
+    );
+    return { life, isBegun: life.leaseId === lease.id };
+  }
+
+  private async bringToRest(caller: Principal | null, life: Life, work: AtStandstill): Promise<Life> {
+    faultPoint('sandbox.hibernating');
+    return this.under(caller, life, 'sandbox.hibernate', async (signal) => {
+      await this.stopper.stop(life.id);
+      faultPoint('sandbox.stopped');
+      return { ...(await work(life, signal)), ...atRest(life) };
+    });
+  }
+
+  private async bringBack(caller: Principal | null, life: Life, work: AtStandstill): Promise<Life> {
+    faultPoint('sandbox.restoring');
+    return this.under(caller, life, 'sandbox.restore', async (signal) => {
+      await this.directories.recover(life);
+      // What ran when the state became `failed` may run on.
+      if (life.isStopping) await this.stopper.stop(life.id);
+      const added = await work(life, signal);
+      if (!(await this.directories.exists(life)))
+        throw new DomainError('not_found', 'Saved sandbox is no longer available. Create a new sandbox.');
+      const times = this.times.fromNow();
+      const providerState = { type: 'vercel', sandboxName: sandboxName(life.id), expiresAt: times.expiresAt.getTime() };
+      return { state: 'active', isStopping: false, providerState, ...times, ...added };
+    });
+  }
+
+  /** The last step, or `failed` with the reason. A lost lease leaves the rest to whoever took it. */
+  private async under(
+    caller: Principal | null,
+    life: Life,
+    action: string,
+    work: (signal: AbortSignal) => Promise<LifeChange>,
+  ): Promise<Life> {
+    try {
+      const change = await this.steps.under(life, work);
+      return await this.end(caller, life, action, change);
+    } catch (error) {
+      await this.fail(life, error, { isStopping: life.state === 'hibernating' || life.isStopping });
+      throw error;
+    }
+  }
+
+  private end(caller: Principal | null, life: Life, action: string, change: LifeChange): Promise<Life> {
+    return this.steps.take(life.id, { caller, action }, (now) => {
+      assertHolds(now, life.leaseId);
+      return { ...change, lease: null };
+    });
+  }
+
+  /** Says truthfully that the work did not succeed, and why. */
+  async fail(life: Life, cause: unknown, change: LifeChange = {}): Promise<void> {
+    const error = cause instanceof DomainError ? cause.message : 'An internal error occurred';
+    if (!(cause instanceof DomainError)) this.log.error({ msg: 'lifecycle step failed', sandbox: life.id, err: cause });
+    await this.steps.takeIfThere(life.id, { caller: null, action: 'sandbox.fail' }, (now) => {
+      if (now.leaseId === null || now.leaseId !== life.leaseId) return null;
+      const state =
+        now.state === 'archived' ? {} : ({ state: 'failed', expiresAt: null, hibernateAfter: null } as const);
+      return { ...change, ...state, error, lease: null };
+    });
+  }
+}
+
+function atRest({ id }: Life): LifeChange {
+  return {
+    state: 'hibernated',
+    isStopping: false,
+    providerState: restingHandle(id),
+    expiresAt: null,
+    hibernateAfter: null,
+  };
+}

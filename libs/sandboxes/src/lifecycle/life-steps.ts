@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Clock } from '#kernel';
+import { Database, type Principal } from '#platform';
+import { sessionNotFound } from '../sandbox.js';
+import { SandboxJournal } from '../sandbox-journal.js';
+import { SANDBOX_STATE_CHANGED } from '../sandboxes.events.js';
+import { LifecycleRepository } from './lifecycle.repository.js';
+import { type Lease, leaseLost, type Life, type LifeChange } from './life.js';
+
+/** A lease outlives the death of its holder by so long, and a holder that lives renews it three times meanwhile. */
+const LEASE_MS = 15_000;
+
+export interface Step {
+  /** Null for what the server does by itself. */
+  readonly caller: Principal | null;
+  /** As the audit knows it, e.g. `sandbox.hibernate`. */
+  readonly action: string;
+}
+
+/** The only writer of states. Each step decides on the row as it is, held, and compares and sets. */
+@Injectable()
+export class LifeSteps {
+  constructor(
+    private readonly db: Database,
+    private readonly repository: LifecycleRepository,
+    private readonly journal: SandboxJournal,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Writes what `decide` answers, with event and audit; null leaves all as it is. What it throws undoes nothing but this
+   * step. Errors: `not_found` for a sandbox that is destroyed.
+   */
+  take(id: string, step: Step, decide: (life: Life) => LifeChange | null): Promise<Life> {
+    return this.db.transaction(async () => {
+      const life = await this.repository.findLocked(id);
+      if (!life) throw sessionNotFound();
+      const change = decide(life);
+      if (!change) return life;
+      if (!(await this.repository.write(life, change, this.clock.date()))) throw leaseLost();
+      if (change.state !== undefined && change.state !== life.state) {
+        const what = { event: SANDBOX_STATE_CHANGED, action: step.action };
+        const facts = { from: life.state, to: change.state, ...(change.error && { error: change.error }) };
+        await this.journal.record(step.caller, life, what, facts);
+      }
+      return (await this.repository.find(id)) ?? life;
+    });
+  }
+
+  /** As `take`, for what is of no use once the sandbox is destroyed. */
+  async takeIfThere(id: string, step: Step, decide: (life: Life) => LifeChange | null): Promise<void> {
+    await this.db.transaction(async () => {
+      if (await this.repository.findLocked(id)) await this.take(id, step, decide);
+    });
+  }
+
+  newLease(): Lease {
+    const now = this.clock.now();
+    return { id: `lifecycle:${now}:${randomUUID()}`, expiresAt: new Date(now + LEASE_MS) };
+  }
+
+  /**
+   * Works under the lease that the sandbox holds, renewing it. The signal says that it was lost: to a deletion, the
+   * archive, or another process after this one stood still.
+   */
+  async under<Result>(
+    { id, leaseId }: Pick<Life, 'id' | 'leaseId'>,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    if (leaseId === null) throw new Error('Work on a sandbox needs a lease');
+    const lost = new AbortController();
+    const renew = async (): Promise<void> => {
+      const lease = { id: leaseId, expiresAt: new Date(this.clock.now() + LEASE_MS) };
+      if (!(await this.repository.renew(id, lease))) lost.abort(leaseLost());
+    };
+    // A renewal that fails is made up for by the next; with none the lease just ends.
+    const timer = setInterval(() => void renew().catch(() => undefined), LEASE_MS / 3);
+    try {
+      return await work(lost.signal);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+}
+
+/** The last step of work under a lease: only whoever still holds it may take it. */
+export function assertHolds(life: Life, leaseId: string | null): void {
+  if (life.leaseId === null || life.leaseId !== leaseId) throw leaseLost();
+}

@@ -1,0 +1,27 @@
+import type { Provider } from '@nestjs/common';
+import { Hibernation } from './hibernation.js';
+import { LifecycleRepository } from './lifecycle.repository.js';
+import { LifeSteps } from './life-steps.js';
+import { LifeTimes } from './life-times.js';
+import { OwnDirectories } from './own-directories.js';
+import { SandboxEnds } from './sandbox-ends.js';
+import { SandboxLifecycle } from './sandbox-lifecycle.js';
+import { SandboxPlaces } from './sandbox-places.js';
+import { SandboxReconciler } from './sandbox-reconciler.js';
+import { SandboxStopper } from './sandbox-stopper.js';
+import { SandboxUses } from './sandbox-uses.js';
+
+/** How sandboxes come to life, rest and end. */
+export const LIFECYCLE_PROVIDERS: Provider[] = [
+  Hibernation,
+  LifecycleRepository,
+  LifeSteps,
+  LifeTimes,
+  OwnDirectories,
+  SandboxEnds,
+  SandboxLifecycle,
+  SandboxPlaces,
+  SandboxReconciler,
+  SandboxStopper,
+  SandboxUses,
+];

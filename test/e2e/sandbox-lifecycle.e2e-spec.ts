@@ -1,0 +1,156 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
+import { SandboxLifecycle } from '../../libs/sandboxes/src/index.js';
+import { type Client, signUp, type TestAccount } from '../support/client.js';
+import { moveClock } from '../support/clock.js';
+import { eventually } from '../support/pinned-sessions.js';
+import { startTestServer, type TestServer } from '../support/server.js';
+
+const MINUTE = 60_000;
+
+let server: TestServer;
+let alice: TestAccount;
+let workspace: string;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  alice = await signUp(server);
+  const { body } = await alice.post('/v1/sessions');
+  const [row] = await sql<{ account: string }>('select account_id as account from sandbox where id = $1', [body.id]);
+  workspace = join(server.dataDir, 'workspaces', row!.account);
+});
+
+afterAll(async () => {
+  await server.close();
+});
+
+const reconcile = (): Promise<unknown> => server.app.get(PeriodicTasks).runNow('sandboxes.reconcile');
+const lifecycle = (): SandboxLifecycle => server.app.get(SandboxLifecycle);
+const sql = <Row>(text: string, values: unknown[] = []): Promise<Row[]> =>
+  server.app.get(Database).query<Row>(text, values);
+const directoryOf = (id: string): string => join(workspace, '.sessions', id);
+
+interface Session {
+  readonly id: string;
+  readonly lifecycleState: string | null;
+  readonly lifecycleVersion: number;
+  readonly lifecycleError: string | null;
+  readonly lifecycleRunId: string | null;
+  readonly hibernateAfter: string | null;
+}
+
+async function sessionOf(id: string, client: Client = alice): Promise<Session> {
+  return ((await client.get(`/api/sessions/${id}`)).body as { session: Session }).session;
+}
+
+/** A session with a directory, as if it had been provisioned. */
+async function provisioned(state: string | null = 'active', lease: 'alive' | 'dead' | null = null): Promise<string> {
+  const { session } = (await alice.post('/api/sessions')).body as { session: Session };
+  await mkdir(directoryOf(session.id), { recursive: true });
+  await writeFile(join(directoryOf(session.id), 'kept'), 'x');
+  await sql(
+    `with moved as (
+       update sandbox set state = $2, lease_id = case when $3 <> 0 then 'lifecycle:0:test' end,
+         lease_expires_at = case when $3 <> 0 then now() + make_interval(secs => $3) end where id = $1)
+     update coding_session set provider_state = '{"type":"vercel","sandboxName":"x"}',
+       hibernate_after = now() + interval '30 min', expires_at = now() + interval '5 h' where sandbox_id = $1`,
+    [session.id, state, lease === null ? 0 : lease === 'alive' ? 3_600 : -1],
+  );
+  return session.id;
+}
+
+describe('the end of a sandbox', () => {
+  it('comes to an agent session by itself, and its row goes', async () => {
+    const { id } = (await alice.post('/v1/sessions', { ttl: 60 })).body as { id: string };
+    await sql(`update agent_session set ends_at = now() - interval '1 s' where sandbox_id = $1`, [id]);
+    await reconcile();
+    expect(await sql('select id from sandbox where id = $1', [id])).toEqual([]);
+    const events = await sql<{ payload: unknown }>(`select payload from event where subject_id = $1 order by id`, [id]);
+    expect(events.at(-1)).toMatchObject({ payload: { reason: 'expired' } });
+  });
+
+  it('leaves its directory for the time of the retention, whoever deleted it', async () => {
+    const id = await provisioned();
+    expect(await alice.delete(`/api/sessions/${id}`)).toMatchObject({ status: 200 });
+    await eventually(async () => (await sql('select id from sandbox where id = $1', [id])).length === 0);
+    await reconcile();
+    expect(await readFile(join(directoryOf(id), 'kept'), 'utf8')).toBe('x');
+    await sql(`update sandbox_remains set remove_after = now() - interval '1 s' where sandbox_id = $1`, [id]);
+    await reconcile();
+    await expect(stat(directoryOf(id))).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await sql('select sandbox_id from sandbox_remains where sandbox_id = $1', [id])).toEqual([]);
+  });
+
+  it('does not wait for a use that never ends by itself: the use is asked to', async () => {
+    const id = await provisioned();
+    const use = await lifecycle().use({ id });
+    use.signal.addEventListener('abort', () => use.release());
+    await alice.delete(`/api/sessions/${id}`);
+    await eventually(async () => (await sql('select id from sandbox where id = $1', [id])).length === 0);
+    expect(use.signal.aborted).toBe(true);
+    await expect(lifecycle().use({ id })).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('what a crash left', () => {
+  it.each([
+    ['provisioning', 'failed', 'Provisioning was interrupted; try again'],
+    ['hibernating', 'hibernated', null],
+    ['restoring', 'hibernated', null],
+    ['active', 'active', null],
+  ])('in %s is %s once its lease is over, and not before', async (state, settled, error) => {
+    const abandoned = await provisioned(state, 'dead');
+    const held = await provisioned(state, 'alive');
+    await reconcile();
+    expect(await sessionOf(abandoned)).toMatchObject({
+      lifecycleState: settled,
+      lifecycleError: error,
+      lifecycleRunId: null,
+      lifecycleVersion: 2,
+    });
+    expect(await sessionOf(held)).toMatchObject({ lifecycleState: state, lifecycleVersion: 0 });
+  });
+
+  it('of an archived sandbox that was still being stopped no longer stands in the way', async () => {
+    const id = await provisioned('archived');
+    await sql('update coding_session set is_stopping = true where sandbox_id = $1', [id]);
+    await sql(`update coding_session set status = 'archived' where sandbox_id = $1`, [id]);
+    expect(await alice.patch(`/api/sessions/${id}`, { status: 'running' })).toMatchObject({ status: 409 });
+    await reconcile();
+    expect(await alice.patch(`/api/sessions/${id}`, { status: 'running' })).toMatchObject({ status: 200 });
+  });
+});
+
+describe('a sandbox that is not used', () => {
+  it('hibernates when its time is over, and wakes up for whoever uses it', async () => {
+    const [idle, used] = [await provisioned(), await provisioned()];
+    const use = await lifecycle().use({ id: used });
+    moveClock([server], 31 * MINUTE);
+    await reconcile();
+    moveClock([server], -31 * MINUTE);
+    expect(await sessionOf(used)).toMatchObject({ lifecycleState: 'active' });
+    use.release();
+    const asleep = await sessionOf(idle);
+    expect(asleep).toMatchObject({ lifecycleState: 'hibernated', hibernateAfter: null, lifecycleVersion: 2 });
+    const place = await lifecycle().ensureActive({ id: idle });
+    expect(place.scope.ownDirectory).toEqual(['.sessions', idle]);
+    expect(await sessionOf(idle)).toMatchObject({ lifecycleState: 'active', lifecycleVersion: 4 });
+    expect(await readFile(join(directoryOf(idle), 'kept'), 'utf8')).toBe('x');
+  });
+
+  it('is woken up once by many at the same time', async () => {
+    const id = await provisioned('hibernated');
+    await Promise.all(Array.from({ length: 10 }, () => lifecycle().ensureActive({ id })));
+    expect(await sessionOf(id)).toMatchObject({ lifecycleState: 'active', lifecycleVersion: 2 });
+  });
+
+  it.each([
+    ['provisioning', 'bad_request'],
+    ['archived', 'conflict'],
+  ])('is not opened while %s', async (state, code) => {
+    const { session } = (await alice.post('/api/sessions')).body as { session: Session };
+    await sql('update sandbox set state = $2 where id = $1', [session.id, state]);
+    await expect(lifecycle().ensureActive(session)).rejects.toMatchObject({ code });
+  });
+});
