@@ -19,9 +19,9 @@ import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js'
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessions-for-upkeep.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
-import { LinkChatsToCapturedSessions1700000024000 } from './1700000024000-link-chats-to-captured-sessions.js';
-import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
 import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.js';
+import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
+import { LinkChatsToCapturedSessions1700000024000 } from './1700000024000-link-chats-to-captured-sessions.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -42,9 +42,9 @@ export const MIGRATIONS = [
   CreateAutosyncAndDlp1700000017000,
   IndexSessionsForUpkeep1700000018000,
   CreateSandboxes1700000020000,
-  LinkChatsToCapturedSessions1700000024000,
-  CreateAgentRuns1700000023000,
   ManageSandboxes1700000022000,
+  CreateAgentRuns1700000023000,
+  LinkChatsToCapturedSessions1700000024000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */
