@@ -17,7 +17,7 @@ const BANS = [
       'ImportDeclaration[source.value=/^(node:)?process$/] > ImportSpecifier[imported.name="env"]',
     ],
     message: 'Read the environment in config/ only: one validated schema, injected from there.',
-    allowedIn: ['**/config/**', 'apps/*/src/main.ts', 'apps/cli/**', ...TESTS, ...TOOLING],
+    allowedIn: ['**/config/**', 'apps/*/src/main.ts', 'apps/runner/src/*-main.ts', 'apps/cli/**', ...TESTS, ...TOOLING],
   },
   {
     name: 'no-inject-repository',
@@ -71,7 +71,7 @@ const BANS = [
       'apps/runner/**',
       'apps/cli/**',
       'libs/platform/src/database/embedded/**',
-      'libs/repos/src/runner/**',
+      'libs/platform/src/runners/**',
       ...TESTS,
       ...TOOLING,
     ],

@@ -2,12 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { availableParallelism } from 'node:os';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { DomainError, toWireError } from '#kernel';
+import { DomainError } from '#kernel';
 import { GitChild } from './git-child.js';
 import { gitEnvironment } from './git-command.js';
 import type { Call, Lane, Operation } from './operation.js';
 import { OPERATIONS } from './operations/all.js';
 import { ParamReader } from './params.js';
+import { answer, answerError, parseJson, readJson } from './runner-http.js';
 import { Slots, type SlotLimits } from './slots.js';
 
 export interface RunnerOptions {
@@ -26,9 +27,6 @@ const LANES: Readonly<Record<Lane, SlotLimits>> = {
   query: { active: 4 * CORES, total: 8 * CORES, slowAfterMs: 30_000, queue: QUEUE },
   maintenance: { active: 1, total: 1, slowAfterMs: 86_400_000, queue: QUEUE },
 };
-/** Tips of a repository with a million refs. */
-const MOST_PARAM_BYTES = 64 * 1024 * 1024;
-const ERROR_STATUS_LINE = 500;
 
 type AnyOperation = Operation<keyof typeof OPERATIONS>;
 
@@ -40,7 +38,7 @@ export function createRunnerServer(options: RunnerOptions): Server {
     maintenance: new Slots(LANES.maintenance),
   };
   const server = createServer({ requestTimeout: 0, headersTimeout: 10_000, keepAlive: false }, (request, response) => {
-    handle(request, response, options, lanes).catch((error: unknown) => answerError(request, response, error));
+    handle(request, response, options, lanes).catch((error: unknown) => answerError('git', request, response, error));
   });
   server.timeout = 0;
   return server;
@@ -117,52 +115,7 @@ async function send(
   return bytes;
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MOST_PARAM_BYTES) throw new DomainError('payload_too_large', 'Parameters are too large');
-    parts.push(chunk);
-  }
-  return parseJson(Buffer.concat(parts).toString('utf8'));
-}
-
 function headerParams(request: IncomingMessage): unknown {
   const header = request.headers['x-params'];
   return parseJson(decodeURIComponent(typeof header === 'string' ? header : ''));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new DomainError('invalid_input', 'Parameters are not JSON', { cause });
-  }
-}
-
-function answer(response: ServerResponse, status: number, value: unknown): void {
-  const body = Buffer.from(JSON.stringify(value));
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body);
-}
-
-function answerError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  const failure =
-    error instanceof DomainError ? error : new DomainError('internal', 'The git runner failed', { cause: error });
-  // Callers leave when their own callers do; that is not worth a line.
-  if (failure.code === 'internal' && !isCallerGone(error))
-    process.stderr.write(`git runner: ${request.url}: ${describe(failure)}\n`);
-  // A broken stream must look broken: the caller may not take half an answer for a whole one.
-  request.resume();
-  if (response.headersSent || response.destroyed) response.destroy();
-  else answer(response, ERROR_STATUS_LINE, { error: toWireError(failure) });
-}
-
-function isCallerGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
-}
-
-function describe(failure: DomainError): string {
-  const { cause } = failure;
-  return cause instanceof Error ? `${failure.message}: ${cause.stack ?? cause.message}` : failure.message;
 }

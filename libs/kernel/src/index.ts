@@ -8,3 +8,5 @@ export * from './disk-full.js';
 export * from './missing-file.js';
 export * from './blob-spool.js';
 export * from './html.js';
+export * from './frames.js';
+export * from './room.js';

@@ -60,6 +60,8 @@ export type { MailFacts, MailTemplate } from './mail/templates/templates.js';
 export * from './operations/maintenance-reports.js';
 export * from './operations/session-counts.js';
 export * from './platform.module.js';
+export { RunnerConnection } from './runners/runner-connection.js';
+export { RunnerProcess } from './runners/runner-process.js';
 export * from './secrets/sealed.js';
 export * from './telemetry/metrics.js';
 export * from './telemetry/telemetry.module.js';

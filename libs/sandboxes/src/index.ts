@@ -6,6 +6,13 @@ export { Conversations } from './conversations/conversations.js';
 export * from './sandboxes.module.js';
 export { type Mount, mountPlan } from './provider/mount-plan.js';
 export type {
+  CommandFrame,
+  ExecRequest,
+  PlacedSandbox,
+  ReportFrame,
+  SandboxOperations,
+} from './provider/runner-protocol.js';
+export type {
   Execution,
   ExitFacts,
   LimitLevel,
@@ -14,6 +21,7 @@ export type {
   SandboxCommand,
   SandboxLimits,
   SandboxPlace,
+  SandboxSupport,
 } from './provider/sandbox-provider.js';
 export { SandboxProvider } from './provider/sandbox-provider.js';
 export { SandboxLifecycle, type SandboxUse } from './lifecycle/sandbox-lifecycle.js';

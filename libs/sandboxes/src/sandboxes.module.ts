@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { AppConfig } from '#platform';
 import { AgentRunsRepository } from './agent/agent-runs.repository.js';
@@ -19,6 +19,8 @@ import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiSessionsController } from './http/api-sessions.controller.js';
 import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
+import { RunnerSandboxes } from './provider/runner-sandboxes.js';
+import { SandboxProvider } from './provider/sandbox-provider.js';
 import { SandboxHoldings } from './sandbox-holdings.js';
 import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
@@ -29,6 +31,13 @@ const cloneHosts = {
   provide: CloneHosts,
   inject: [AppConfig],
   useFactory: (config: AppConfig) => new CloneHosts(config.SANDBOX_CLONE_HOSTS, config.publicUrl),
+};
+
+const provider = {
+  provide: SandboxProvider,
+  inject: [AppConfig, Workspaces],
+  useFactory: (config: AppConfig, { root }: Workspaces) =>
+    new RunnerSandboxes({ workspaces: root, uid: config.SANDBOX_UID, searchPath: config.SANDBOX_PATH }),
 };
 
 /** Sandboxes: sessions of both surfaces and the chats in them. */
@@ -50,6 +59,7 @@ const cloneHosts = {
     Conversations,
     ConversationsRepository,
     ...LIFECYCLE_PROVIDERS,
+    provider,
     SandboxesRepository,
     SandboxHoldings,
     SandboxJournal,
@@ -58,4 +68,11 @@ const cloneHosts = {
   ],
   exports: [Conversations],
 })
-export class SandboxesModule {}
+export class SandboxesModule implements OnApplicationShutdown {
+  constructor(private readonly provider: SandboxProvider) {}
+
+  /** Last of all: what still runs ends with it. */
+  onApplicationShutdown(): Promise<void> {
+    return this.provider.close();
+  }
+}

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DomainError } from '#kernel';
+import { DomainError, roomIn } from '#kernel';
 import type { ExitFacts, Execution, SandboxLimits } from '#sandboxes';
 import { CappedOutput } from './capped-output.js';
 import type { LimitGroup } from './limit-groups.js';
@@ -32,6 +32,8 @@ export const FDS = { args: 3, status: 4, seccomp: 5, passwd: 6, group: 7, firstM
 export interface Launch {
   /** For `bwrap --args`. */
   readonly options: readonly string[];
+  /** A command that becomes bwrap as another user; empty to stay who one is. */
+  readonly become: readonly string[];
   readonly argv: readonly string[];
   readonly seccomp: Buffer;
   readonly passwd: string;
@@ -65,7 +67,7 @@ export class BubblewrapExecution implements Execution {
   ) {
     this.oomKillsBefore = group.oomKills();
     const joins = [String(group.joinedBy.length), ...group.joinedBy];
-    const bwrap = ['bwrap', '--args', String(FDS.args), '--', ...launch.argv];
+    const bwrap = [...launch.become, 'bwrap', '--args', String(FDS.args), '--', ...launch.argv];
     this.child = spawn('/bin/sh', ['-c', JOIN_AND_START, 'sh', ...joins, ...bwrap], {
       env: { PATH: launch.searchPath },
       cwd: '/',
@@ -94,7 +96,7 @@ export class BubblewrapExecution implements Execution {
     const stdin = this.child.stdin!;
     if (stdin.destroyed || stdin.writableEnded) return;
     if (data === null) stdin.end();
-    else if (!stdin.write(data)) await Promise.race([once(stdin, 'drain'), once(stdin, 'close')]);
+    else if (!stdin.write(data)) await roomIn(stdin);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -114,7 +116,7 @@ export class BubblewrapExecution implements Execution {
   }
 
   private end(reason: NonNullable<BubblewrapExecution['ending']>): void {
-    if (this.ending || this.child.exitCode !== null) return;
+    if (this.ending || this.hasExited) return;
     this.ending = reason;
     this.signal('SIGTERM');
     this.timers.push(setTimeout(() => this.killTree(), GRACE_MS));
@@ -148,7 +150,12 @@ export class BubblewrapExecution implements Execution {
 
   private initPid(): number | null {
     const pid = /"child-pid": *(\d+)/.exec(this.status)?.[1];
-    return pid === undefined || this.child.exitCode !== null ? null : Number(pid);
+    // Once bwrap is gone the number may be anybody's.
+    return pid === undefined || this.hasExited ? null : Number(pid);
+  }
+
+  private get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
   private async untilGone(): Promise<void> {

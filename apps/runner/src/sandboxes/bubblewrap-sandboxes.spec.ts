@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OutputChunk } from '#sandboxes';
-import { BubblewrapSandboxes, type PlacedSandbox } from './bubblewrap-sandboxes.js';
+import type { OutputChunk, PlacedSandbox } from '#sandboxes';
+import { BubblewrapSandboxes } from './bubblewrap-sandboxes.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { commandOf, newWorkspace, placed, type Ran, run, textsOf } from './testing/placed.js';
 

@@ -1,27 +1,16 @@
 import { arch } from 'node:process';
 import { DomainError } from '#kernel';
-import type { Execution, LimitLevel, Mount, SandboxCommand, SandboxLimits, WorkspacePath } from '#sandboxes';
+import type { LimitLevel, PlacedSandbox, SandboxCommand } from '#sandboxes';
 import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntries } from './bubblewrap-args.js';
 import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { CgroupV1Groups } from './cgroup-v1.js';
 import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
 import { MountSources } from './mount-sources.js';
+import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
 import { isFilteredMachine, seccompFilter } from './seccomp-filter.js';
 
 const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** A sandbox as the server describes it to this process. */
-export interface PlacedSandbox {
-  readonly id: string;
-  /** Absolute path of its account's workspace. */
-  readonly workspace: string;
-  /** In the order of `mountPlan`. */
-  readonly mounts: readonly Mount[];
-  /** Its home. */
-  readonly ownDirectory: WorkspacePath;
-  readonly limits: SandboxLimits;
-}
 
 /** Sandboxes on this machine by bubblewrap: each command in name spaces of its own, its sandbox's limits around all. */
 export class BubblewrapSandboxes {
@@ -33,17 +22,23 @@ export class BubblewrapSandboxes {
     private readonly groups: LimitGroups,
     private readonly seccomp: Buffer,
     private readonly searchPath: string,
+    readonly identity: SandboxIdentity,
   ) {}
 
   /** On the best level that the machine offers, or the one asked for. Errors: `unavailable` with the cause and the fix. */
-  static async open(searchPath: string, level?: LimitLevel): Promise<BubblewrapSandboxes> {
+  static async open(
+    searchPath: string,
+    level?: LimitLevel,
+    identify: () => Promise<SandboxIdentity> = () => Promise.resolve(OWN_IDENTITY),
+  ): Promise<BubblewrapSandboxes> {
     const lack = await whatBubblewrapLacks(searchPath);
     if (lack !== null || !isFilteredMachine(arch))
       throw new DomainError('unavailable', `Sandboxes cannot run: ${lack}`, { reason: 'sandboxes_unavailable' });
+    const identity = await identify();
     const groups = level === 'supervised' ? null : await CgroupV1Groups.open();
     if (!groups && level === 'cgroup-v1')
       throw new DomainError('unavailable', 'There are no control groups to write to');
-    return new BubblewrapSandboxes(groups ?? new NoLimitGroups(), seccompFilter(arch), searchPath);
+    return new BubblewrapSandboxes(groups ?? new NoLimitGroups(), seccompFilter(arch), searchPath, identity);
   }
 
   get level(): LimitLevel {
@@ -51,7 +46,7 @@ export class BubblewrapSandboxes {
   }
 
   /** Starts a command; its sandbox needs no start of its own. Errors: `conflict` (`scope_changed`). */
-  exec(sandbox: PlacedSandbox, command: SandboxCommand): Execution {
+  exec(sandbox: PlacedSandbox, command: SandboxCommand): BubblewrapExecution {
     const sources = MountSources.open(sandbox.workspace, sandbox.mounts);
     try {
       const opened = sources.entries();
@@ -71,6 +66,7 @@ export class BubblewrapSandboxes {
         {
           options,
           argv: command.argv,
+          become: this.identity.become,
           seccomp: this.seccomp,
           searchPath: this.searchPath,
           passwd: PASSWD,

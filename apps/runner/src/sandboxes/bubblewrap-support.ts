@@ -16,15 +16,30 @@ export async function whatBubblewrapLacks(searchPath: string): Promise<string | 
   if (help.code === null) return `bubblewrap is missing: ${INSTALL}`;
   const lacking = NEEDED.filter((option) => !new RegExp(`^ *${option} `, 'm').test(help.output));
   if (lacking.length > 0) return `bubblewrap is too old for ${lacking.join(', ')}: ${INSTALL}`;
-  const trial = ['--unshare-user', '--unshare-pid', '--unshare-net', '--disable-userns', '--ro-bind', '/', '/'];
-  const tried = await runBubblewrap([...trial, '--proc', '/proc', 'true'], searchPath);
-  if (tried.code === 0) return null;
-  return `user namespaces are not allowed here (${tried.output.trim().split('\n')[0]}): ${ALLOW}`;
+  const failure = await tryBubblewrap(searchPath);
+  return failure === null ? null : `user namespaces are not allowed here (${failure}): ${ALLOW}`;
 }
 
-function runBubblewrap(args: readonly string[], PATH: string): Promise<{ code: number | null; output: string }> {
+/** Runs nothing in a sandbox, started by way of `become`, with more options; what went wrong, or null. */
+export async function tryBubblewrap(
+  searchPath: string,
+  become: readonly string[] = [],
+  more: readonly string[] = [],
+): Promise<string | null> {
+  const trial = ['--unshare-user', '--unshare-pid', '--unshare-net', '--disable-userns', '--ro-bind', '/', '/'];
+  const tried = await runBubblewrap([...trial, ...more, '--proc', '/proc', 'true'], searchPath, become);
+  if (tried.code === 0) return null;
+  return tried.output.trim().split('\n')[0] || `${[...become, 'bwrap'][0]} is missing`;
+}
+
+function runBubblewrap(
+  args: readonly string[],
+  PATH: string,
+  become: readonly string[] = [],
+): Promise<{ code: number | null; output: string }> {
+  const [program, ...rest] = [...become, 'bwrap', ...args];
   return new Promise((resolve) => {
-    execFile('bwrap', args, { timeout: 10_000, env: { PATH } }, (error, stdout, stderr) => {
+    execFile(program!, rest, { timeout: 10_000, cwd: '/', env: { PATH } }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
       resolve({ code, output: stdout + stderr });
     });

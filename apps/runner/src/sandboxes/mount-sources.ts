@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lchownSync, mkdirSync, openSync } from 'node:fs';
 import { DomainError } from '#kernel';
 import type { Mount, WorkspacePath } from '#sandboxes';
 
@@ -71,7 +71,7 @@ function openName(parent: number, name: string, isLast: boolean): number {
     if (code === 'ENOTDIR' && isLast) return openFile(path);
     if (code !== 'ENOENT') throw error;
   }
-  makeDirectory(path);
+  makeDirectory(path, parent);
   return openSync(path, DIRECTORY);
 }
 
@@ -82,12 +82,17 @@ function openFile(path: string): number {
   throw Object.assign(new Error(`no file: ${path}`), { code: 'ELOOP' });
 }
 
-function makeDirectory(path: string): void {
+/** It belongs to whom its parent belongs: this process may be another user than the sandboxes are. */
+function makeDirectory(path: string, parent: number): void {
   try {
     mkdirSync(path, 0o755);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return;
   }
+  const { uid, gid } = fstatSync(parent);
+  // Of the name, whatever a sandbox may have put there since.
+  if (uid !== process.geteuid!()) lchownSync(path, uid, gid);
 }
 
 function changed(path: WorkspacePath): DomainError {

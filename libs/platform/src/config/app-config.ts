@@ -63,6 +63,16 @@ export class AppConfig {
   @toInt @IsInt() @Min(1) @Max(10_080) SANDBOX_LIFETIME_MINUTES = 300;
   /** Hours that the directory of a destroyed sandbox is kept. */
   @toInt @IsInt() @Min(0) @Max(87_600) SANDBOX_RETENTION_HOURS = 24;
+  /** The user as whom sandboxes run when the server is root; no account of the machine needs to have it. 0 lets them be root. */
+  @toInt @IsInt() @Min(0) @Max(2_147_483_647) SANDBOX_UID = 60_800;
+  /** Of one sandbox, all its commands together: bytes of memory, processes, and cores in hundredths. */
+  @toInt @IsInt() @Min(16_777_216) SANDBOX_MEMORY_BYTES = 2_147_483_648;
+  @toInt @IsInt() @Min(8) @Max(100_000) SANDBOX_PROCESSES = 512;
+  @toInt @IsInt() @Min(5) @Max(100_000) SANDBOX_CPU_PERCENT = 200;
+  /** What each of its folders in memory, /tmp and /dev/shm, may hold. */
+  @toInt @IsInt() @Min(1_048_576) SANDBOX_SCRATCH_BYTES = 536_870_912;
+  /** Folders where bwrap and what it needs are looked for. */
+  @IsString() SANDBOX_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   /** Largest accepted commit body in bytes. */
   @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
   /** Largest accepted push in bytes. */

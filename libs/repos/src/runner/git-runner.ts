@@ -1,9 +1,17 @@
 import type { Readable } from 'node:stream';
-import { RunnerConnection } from './runner-connection.js';
+import { RunnerConnection, RunnerProcess } from '#platform';
 import type { GitOperation, GitOperations } from './operations.js';
-import { RunnerProcess, type RunnerProcessOptions } from './runner-process.js';
 
-export type GitRunnerOptions = RunnerProcessOptions;
+export interface GitRunnerOptions {
+  /** Folder below which all repositories lie; the runner refuses others. */
+  readonly root: string;
+  /** Also serve the yardsticks of the benchmark. */
+  readonly bench?: boolean;
+  /** Folders where git is looked for (a PATH); by default the system's usual ones. */
+  readonly searchPath?: string;
+  /** Arms a fault point (`name:nth`) in the first runner started, for crash tests. */
+  readonly fault?: string;
+}
 
 type Params<N extends GitOperation> = GitOperations[N]['params'];
 type Result<N extends GitOperation> = Promise<GitOperations[N]['result']>;
@@ -22,7 +30,14 @@ export class GitRunner {
 
   /** Starts the runner and resolves once it takes calls. @throws unavailable */
   static async start(options: GitRunnerOptions): Promise<GitRunner> {
-    const process = new RunnerProcess(options);
+    const { root, bench, searchPath, fault } = options;
+    const process = new RunnerProcess({
+      name: 'git',
+      entry: 'apps/runner/src/main.js',
+      args: ['--root', root, ...(bench ? ['--bench'] : [])],
+      ...(fault !== undefined && { firstArgs: ['--fault', fault] }),
+      ...(searchPath !== undefined && { searchPath }),
+    });
     await process.start();
     return new GitRunner(process);
   }
@@ -55,12 +70,12 @@ export class GitRunner {
 
   /** @throws not_found for an unknown commit */
   async isAncestor(params: Params<'is-ancestor'>, signal?: AbortSignal): Promise<boolean> {
-    return (await this.connection.ask('is-ancestor', params, signal)).isAncestor;
+    return (await this.connection.ask<{ isAncestor: boolean }>('is-ancestor', params, signal)).isAncestor;
   }
 
   /** The best common ancestor, null for unrelated histories. @throws not_found for an unknown commit */
   async mergeBase(params: Params<'merge-base'>, signal?: AbortSignal): Promise<string | null> {
-    return (await this.connection.ask('merge-base', params, signal)).base;
+    return (await this.connection.ask<{ base: string | null }>('merge-base', params, signal)).base;
   }
 
   /** Repacks a live repository; one runs at a time. Refs on disk must be projected before. */

@@ -30,6 +30,7 @@ export class OwnDirectories {
 
   /** An empty directory to build in, on the same file system. `replace` or `discard` ends it. */
   async build(owner: Owner): Promise<string> {
+    await this.workspaces.prepare(owner.accountId);
     const path = join(this.stagingOf(owner), `${owner.id}.${randomBytes(8).toString('hex')}`);
     await mkdir(path, { recursive: true });
     return path;
@@ -42,6 +43,7 @@ export class OwnDirectories {
   /** Puts what was built, and is on disk, in the place of the sandbox's directory. */
   async replace(owner: Owner, built: string): Promise<void> {
     const { path, fresh, stale } = this.placesOf(owner);
+    await this.workspaces.handOver(built);
     await this.recover(owner);
     await rename(built, fresh);
     faultPoint('sandbox.directory-built');
@@ -69,6 +71,7 @@ export class OwnDirectories {
   /** In two steps, of which the first hides it. Idempotent. */
   async remove(owner: Owner): Promise<void> {
     const { path, stale } = this.placesOf(owner);
+    await this.workspaces.prepare(owner.accountId);
     await mkdir(this.stagingOf(owner), { recursive: true });
     await this.discard(stale);
     await rename(path, stale).catch(ifAbsent(undefined));

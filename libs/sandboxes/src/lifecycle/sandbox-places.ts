@@ -1,23 +1,33 @@
 import { Injectable } from '@nestjs/common';
+import { AppConfig } from '#platform';
 import { codingScope } from '../coding-sessions/checkout.js';
 import type { SandboxLimits, SandboxPlace } from '../provider/sandbox-provider.js';
 import { AccessScope } from '../scope/access-scope.js';
 import { Workspaces } from '../workspace/workspaces.js';
 import type { Life } from './life.js';
 
-const MIB = 1_048_576;
-const LIMITS: SandboxLimits = { memoryBytes: 2_048 * MIB, processes: 512, cpus: 2, scratchBytes: 256 * MIB };
-
 /** Where a sandbox's commands run: an agent's in the workspace as far as its scope goes, others in their own directory. */
 @Injectable()
 export class SandboxPlaces {
-  constructor(private readonly workspaces: Workspaces) {}
+  private readonly limits: SandboxLimits;
+
+  constructor(
+    private readonly workspaces: Workspaces,
+    config: AppConfig,
+  ) {
+    this.limits = {
+      memoryBytes: config.SANDBOX_MEMORY_BYTES,
+      processes: config.SANDBOX_PROCESSES,
+      cpus: config.SANDBOX_CPU_PERCENT / 100,
+      scratchBytes: config.SANDBOX_SCRATCH_BYTES,
+    };
+  }
 
   of({ id, accountId, fileAccess }: Pick<Life, 'id' | 'accountId' | 'fileAccess'>): SandboxPlace {
     return {
       workspace: this.workspaces.pathOf(accountId),
       scope: fileAccess ? new AccessScope(id, fileAccess) : codingScope(id),
-      limits: LIMITS,
+      limits: this.limits,
     };
   }
 

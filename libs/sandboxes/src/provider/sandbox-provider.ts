@@ -69,11 +69,24 @@ export interface Execution {
 /** How the limits of a sandbox are kept: by the kernel for the whole of it, or by looking at each command's processes. */
 export type LimitLevel = 'cgroup-v1' | 'supervised';
 
+/** Whether commands can run on this machine, and how well they are kept. */
+export type SandboxSupport =
+  | {
+      readonly isAvailable: true;
+      readonly level: LimitLevel;
+      /** The user of this machine as whom sandboxes run: what gets out of one is no more than that. */
+      readonly uid: number;
+    }
+  | { readonly isAvailable: false; /** With what to do about it. */ readonly reason: string };
+
 /** Runs commands apart from the machine and from each other. Does no bookkeeping: callers know which sandboxes exist. */
 export abstract class SandboxProvider {
-  abstract readonly level: LimitLevel;
+  abstract support(): Promise<SandboxSupport>;
 
-  /** Starts a command; its sandbox needs no start of its own. Errors: `unavailable`, `conflict` (`scope_changed`). */
+  /**
+   * Starts a command; its sandbox needs no start of its own. Errors: `unavailable` (`sandboxes_unavailable` with the
+   * cause and the fix), `conflict` (`scope_changed`), `invalid_input` for what no program can be given.
+   */
   abstract exec(place: SandboxPlace, command: SandboxCommand): Promise<Execution>;
 
   /** Ends every command of the sandbox; resolves when none of its processes is left. Its files stay. */

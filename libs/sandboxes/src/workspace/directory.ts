@@ -1,5 +1,17 @@
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, mkdir, open, opendir, readlink, rename, rmdir, lstat, unlink } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lchown,
+  mkdir,
+  open,
+  opendir,
+  readlink,
+  rename,
+  rmdir,
+  lstat,
+  unlink,
+} from 'node:fs/promises';
+import { geteuid } from 'node:process';
 
 /** Linux's O_PATH, which Node does not name: a directory to start from, for which no right to read it is needed. */
 const O_PATH = 0o10000000;
@@ -28,8 +40,10 @@ export class Directory {
   }
 
   /** Opens without waiting for the other end of a pipe, and never follows a link. */
-  openFile(name: string, flags: number, mode?: number): Promise<FileHandle> {
-    return open(this.pathOf(name), flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
+  async openFile(name: string, flags: number, mode?: number): Promise<FileHandle> {
+    const file = await open(this.pathOf(name), flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
+    if ((flags & constants.O_CREAT) !== 0) await this.handOver((uid, gid) => file.chown(uid, gid));
+    return file;
   }
 
   /** Null when there is nothing of that name. */
@@ -48,6 +62,7 @@ export class Directory {
   async makeDirectory(name: string): Promise<boolean> {
     try {
       await mkdir(this.pathOf(name), 0o755);
+      await this.handOver((uid, gid) => lchown(this.pathOf(name), uid, gid));
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -86,6 +101,13 @@ export class Directory {
 
   close(): Promise<void> {
     return this.handle.close();
+  }
+
+  /** What root makes here belongs to whom the directory belongs: sandboxes are another user than the server then. */
+  private async handOver(to: (uid: number, gid: number) => Promise<void>): Promise<void> {
+    if (geteuid!() !== 0) return;
+    const { uid, gid } = await this.handle.stat();
+    if (uid !== 0) await to(uid, gid);
   }
 
   private pathOf(name: string): string {

@@ -1,5 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { lchown, mkdir, opendir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { geteuid } from 'node:process';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '#platform';
 import { OWN_DIRECTORIES } from '../scope/file-access.js';
@@ -11,10 +12,11 @@ const UPLOADS = '.uploads';
 /** The workspace of every account: one folder, shared by its sandboxes as far as their scopes go. */
 @Injectable()
 export class Workspaces {
-  private readonly root: string;
+  /** The folder of all of them. */
+  readonly root: string;
   private readonly known = new Set<string>();
 
-  constructor(config: AppConfig) {
+  constructor(private readonly config: AppConfig) {
     this.root = resolve(config.DATA_DIR, 'workspaces');
   }
 
@@ -25,21 +27,62 @@ export class Workspaces {
 
   /** The workspace's root with the sandbox's own directory in it, both made when missing. */
   async open(accountId: string, sandboxId: string): Promise<Directory> {
-    await this.make(accountId, join(OWN_DIRECTORIES, sandboxId));
+    await this.make(accountId, sandboxId);
     return Directory.at(this.pathOf(accountId));
   }
 
   /** On the workspace's file system, so that a finished upload is one rename away from its place. */
   async openUploads(accountId: string): Promise<Directory> {
-    await this.make(accountId, join(OWN_DIRECTORIES, UPLOADS));
+    await this.make(accountId, UPLOADS);
     return Directory.at(join(this.pathOf(accountId), OWN_DIRECTORIES, UPLOADS));
   }
 
-  private async make(accountId: string, folder: string): Promise<void> {
-    const path = join(this.pathOf(accountId), folder);
+  /**
+   * Gives what the server has made in a workspace, links as such, to the user that sandboxes run as. For whoever knows
+   * that no sandbox sees it yet.
+   */
+  async handOver(path: string): Promise<void> {
+    if (!this.isOthers) return;
+    const { SANDBOX_UID: uid } = this.config;
+    const directories = [path];
+    for (let directory = directories.pop(); directory !== undefined; directory = directories.pop()) {
+      await lchown(directory, uid, uid);
+      for await (const entry of await opendir(directory)) {
+        const below = join(directory, entry.name);
+        if (entry.isDirectory()) directories.push(below);
+        else await lchown(below, uid, uid);
+      }
+    }
+  }
+
+  /** The account's folder and the one of own directories in it. */
+  async prepare(accountId: string): Promise<void> {
+    const path = this.pathOf(accountId);
     if (this.known.has(path)) return;
-    await mkdir(path, { recursive: true });
+    await mkdir(this.root, { recursive: true, mode: 0o711 });
+    for (const folder of [path, join(path, OWN_DIRECTORIES)]) {
+      await mkdir(folder, { recursive: true });
+      if (this.isOthers) await lchown(folder, this.config.SANDBOX_UID, this.config.SANDBOX_UID);
+    }
+    this.remember(path);
+  }
+
+  private async make(accountId: string, name: string): Promise<void> {
+    const path = join(this.pathOf(accountId), OWN_DIRECTORIES);
+    if (this.known.has(join(path, name))) return;
+    await this.prepare(accountId);
+    const directories = await Directory.at(path);
+    await directories.makeDirectory(name).finally(() => directories.close());
+    this.remember(join(path, name));
+  }
+
+  private remember(path: string): void {
     if (this.known.size > 10_000) this.known.clear();
     this.known.add(path);
+  }
+
+  /** Root may give files away, and has to: its sandboxes are another user. */
+  private get isOthers(): boolean {
+    return geteuid!() === 0;
   }
 }

@@ -5,11 +5,12 @@ import {
   AccessScope,
   type ExitFacts,
   mountPlan,
+  type PlacedSandbox,
   type SandboxCommand,
   type SandboxLimits,
   toFileAccess,
 } from '#sandboxes';
-import type { BubblewrapSandboxes, PlacedSandbox } from '../bubblewrap-sandboxes.js';
+import type { BubblewrapSandboxes } from '../bubblewrap-sandboxes.js';
 
 const MEBIBYTE = 1_048_576;
 

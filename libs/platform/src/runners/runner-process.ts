@@ -5,18 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { compiledEntry, DomainError } from '#kernel';
-import type { RunnerEndpoint } from './runner-connection.js';
+import { compiledEntry } from '#kernel';
+import { type RunnerEndpoint, runnerUnavailable } from './runner-connection.js';
 
 export interface RunnerProcessOptions {
-  /** Folder below which all repositories lie; the runner refuses others. */
-  readonly root: string;
-  /** Also serve the yardsticks of the benchmark. */
-  readonly bench?: boolean;
-  /** Folders where git is looked for (a PATH); by default the system's usual ones. */
+  /** What it is called in messages and in the name of its folder: `git`, `sandbox`. */
+  readonly name: string;
+  /** Its compiled program, e.g. `apps/runner/src/main.js`. */
+  readonly entry: string;
+  /** Beside `--socket`. */
+  readonly args: readonly string[];
+  /** More of them, given the folder of the sockets. */
+  readonly argsIn?: (folder: string) => readonly string[];
+  /** Given to the first one started only: the restarted runner is sound, a crash test wants one crash. */
+  readonly firstArgs?: readonly string[];
+  /** Folders where it finds programs (a PATH); by default the system's usual ones. */
   readonly searchPath?: string;
-  /** Arms a fault point (`name:nth`) in the first runner started, for crash tests. */
-  readonly fault?: string;
+  /** A command that becomes the runner, e.g. one that makes a name space for it. */
+  readonly within?: (folder: string) => readonly string[];
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
@@ -33,9 +39,12 @@ const HEAP_MEGABYTES = 64;
 /** A unix socket's path may not exceed 107 bytes. */
 const LONGEST_FOLDER = 80;
 
-/** Keeps one runner process alive: a fresh 0700 folder, a socket per incarnation, restarts with growing pauses. */
+/**
+ * Keeps one runner process alive: a fresh 0700 folder, a socket per incarnation, restarts with growing pauses. It begins
+ * with `start`, or with the first look for its socket.
+ */
 export class RunnerProcess implements RunnerEndpoint {
-  private readonly folder = mkdtempSync(join(tmpdir().length < LONGEST_FOLDER ? tmpdir() : '/tmp', 'git-runner-'));
+  private readonly folder: string;
   private child: Child | null = null;
   private ready: Promise<string> | null = null;
   private incarnation = 0;
@@ -43,7 +52,14 @@ export class RunnerProcess implements RunnerEndpoint {
   private restart: NodeJS.Timeout | undefined;
   private closed = false;
 
-  constructor(private readonly options: RunnerProcessOptions) {}
+  constructor(private readonly options: RunnerProcessOptions) {
+    const parent = tmpdir().length < LONGEST_FOLDER ? tmpdir() : '/tmp';
+    this.folder = mkdtempSync(join(parent, `${options.name}-runner-`));
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
 
   get pid(): number | undefined {
     return this.child?.pid;
@@ -53,14 +69,20 @@ export class RunnerProcess implements RunnerEndpoint {
     await this.launch();
   }
 
+  /** Whether one was ever asked for. */
+  get isStarted(): boolean {
+    return this.incarnation > 0;
+  }
+
   /** The socket of the living runner; waits for a restart that is under way. @throws unavailable */
   async socket(signal?: AbortSignal): Promise<string> {
+    if (!this.isStarted && !this.closed) return this.launch();
     const until = Date.now() + START_TIMEOUT_MS;
     while (!this.closed && !signal?.aborted && Date.now() < until) {
       if (this.ready) return this.ready;
       await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS));
     }
-    throw notAvailable();
+    throw runnerUnavailable(this.name);
   }
 
   /** Waits a moment for the runner's end, if it is ending. */
@@ -91,7 +113,7 @@ export class RunnerProcess implements RunnerEndpoint {
     const started = Date.now();
     const child = this.spawn(socket);
     this.child = child;
-    this.ready = untilReady(child, socket);
+    this.ready = this.untilReady(child, socket);
     // Whoever waits for the runner sees the failure; without a waiter the restart below is the answer to it.
     this.ready.catch(() => undefined);
     child.once('exit', () => {
@@ -105,40 +127,40 @@ export class RunnerProcess implements RunnerEndpoint {
   }
 
   private spawn(socket: string): Child {
-    const { root, bench, fault } = this.options;
-    const args = [`--max-old-space-size=${HEAP_MEGABYTES}`, compiledEntry('apps/runner/src/main.js')];
-    args.push('--socket', socket, '--root', root);
-    if (bench) args.push('--bench');
-    // The restarted runner is sound: a crash test wants one crash.
-    if (fault !== undefined && this.incarnation === 1) args.push('--fault', fault);
-    const child = spawn(process.execPath, args, {
+    const { entry, args, argsIn, firstArgs = [], within, searchPath } = this.options;
+    const program = [process.execPath, `--max-old-space-size=${HEAP_MEGABYTES}`, compiledEntry(entry)];
+    const own = [
+      '--socket',
+      socket,
+      ...args,
+      ...(argsIn?.(this.folder) ?? []),
+      ...(this.incarnation === 1 ? firstArgs : []),
+    ];
+    const [command, ...rest] = [...(within?.(this.folder) ?? []), ...program, ...own];
+    const child = spawn(command!, rest, {
       stdio: ['pipe', 'pipe', 'inherit'],
       cwd: '/',
-      // Nothing else: the server's environment holds secrets that git has no business to know.
-      env: { PATH: this.options.searchPath ?? USUAL_PATH },
+      // Nothing else: the server's environment holds secrets that no runner has any business to know.
+      env: { PATH: searchPath ?? USUAL_PATH },
     });
     child.stdin.on('error', () => undefined);
     return child;
+  }
+
+  private untilReady(child: Child, socket: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer);
+        finish();
+      };
+      child.stdout.once('data', () => settle(() => resolve(socket)));
+      child.once('error', (cause) => settle(() => reject(runnerUnavailable(this.name, cause))));
+      child.once('exit', () => settle(() => reject(runnerUnavailable(this.name))));
+    });
   }
 }
 
 function isRunning(child: Child): boolean {
   return child.exitCode === null && child.signalCode === null;
-}
-
-function untilReady(child: Child, socket: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
-    const settle = (finish: () => void): void => {
-      clearTimeout(timer);
-      finish();
-    };
-    child.stdout.once('data', () => settle(() => resolve(socket)));
-    child.once('error', (cause) => settle(() => reject(notAvailable(cause))));
-    child.once('exit', () => settle(() => reject(notAvailable())));
-  });
-}
-
-function notAvailable(cause?: unknown): DomainError {
-  return new DomainError('unavailable', 'The git service is not available, try again', { cause });
 }

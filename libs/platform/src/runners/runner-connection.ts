@@ -5,7 +5,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DomainError, fromWireError, type WireDomainError } from '#kernel';
-import type { GitOperation, GitOperations } from './operations.js';
 
 /** How long a call keeps knocking at a runner that is just being restarted, before anything of it is sent. */
 const CONNECT_MS = 20_000;
@@ -14,6 +13,7 @@ const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Where the runner is to be found. */
 export interface RunnerEndpoint {
+  readonly name: string;
   /** The path of the living runner's socket. */
   socket(signal?: AbortSignal): Promise<string>;
   /** Resolves once it is clear whether the runner has died; called after a connection broke. */
@@ -25,34 +25,20 @@ export class RunnerConnection {
   constructor(private readonly endpoint: RunnerEndpoint) {}
 
   /** An operation whose body is its parameters. */
-  async ask<N extends GitOperation>(
-    name: N,
-    params: GitOperations[N]['params'],
-    signal?: AbortSignal,
-  ): Promise<GitOperations[N]['result']> {
+  async ask<Result>(name: string, params: unknown, signal?: AbortSignal): Promise<Result> {
     const call = await this.open(name, {}, signal);
     const answered = this.answerOf(call);
     call.end(JSON.stringify(params));
-    return readJson(await answered);
+    return this.readJson(await answered);
   }
 
   /** A stream in, a result out. Waits until `body` is read to its end, or the runner has refused to read on. */
-  async upload<N extends GitOperation>(
-    name: N,
-    params: GitOperations[N]['params'],
-    body: Readable,
-    signal?: AbortSignal,
-  ): Promise<GitOperations[N]['result']> {
-    return readJson(await this.stream(name, params, body, signal));
+  async upload<Result>(name: string, params: unknown, body: Readable, signal?: AbortSignal): Promise<Result> {
+    return this.readJson(await this.stream(name, params, body, signal));
   }
 
-  /** A stream in, a stream out; breaking off the returned stream kills git. */
-  converse<N extends GitOperation>(
-    name: N,
-    params: GitOperations[N]['params'],
-    body: Buffer | Readable,
-    signal?: AbortSignal,
-  ): Promise<Readable> {
+  /** A stream in, a stream out; breaking off the returned stream ends what runs behind it. */
+  converse(name: string, params: unknown, body: Buffer | Readable, signal?: AbortSignal): Promise<Readable> {
     return this.stream(name, params, Buffer.isBuffer(body) ? Readable.from([body]) : body, signal);
   }
 
@@ -91,7 +77,7 @@ export class RunnerConnection {
         return socket;
       } catch (cause) {
         socket.destroy();
-        if (signal?.aborted || Date.now() > until) throw unavailable(cause);
+        if (signal?.aborted || Date.now() > until) throw this.unavailable(cause);
         await pause(CONNECT_PAUSE_MS);
       }
     }
@@ -103,30 +89,34 @@ export class RunnerConnection {
       // A caller who tries again at once is to meet the next runner, not the rest of this one.
       call.on('error', (cause) => {
         const settled = cause.name === 'AbortError' ? Promise.resolve() : this.endpoint.settle();
-        void settled.then(() => reject(unavailable(cause)));
+        void settled.then(() => reject(this.unavailable(cause)));
       });
     });
     if (response.statusCode === 200) return response;
-    const wire = await readJson<{ error: WireDomainError }>(response);
+    const wire = await this.readJson<{ error: WireDomainError }>(response);
     throw fromWireError(wire.error);
   }
-}
 
-async function readJson<T>(response: Readable): Promise<T> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MOST_ANSWER_BYTES) throw new Error('The answer of the git runner is too large');
-      parts.push(chunk);
+  private async readJson<T>(response: Readable): Promise<T> {
+    const parts: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > MOST_ANSWER_BYTES) throw new Error('The answer of the runner is too large');
+        parts.push(chunk);
+      }
+    } catch (cause) {
+      throw this.unavailable(cause);
     }
-  } catch (cause) {
-    throw unavailable(cause);
+    return JSON.parse(Buffer.concat(parts).toString('utf8')) as T;
   }
-  return JSON.parse(Buffer.concat(parts).toString('utf8')) as T;
+
+  private unavailable(cause: unknown): DomainError {
+    return runnerUnavailable(this.endpoint.name, cause);
+  }
 }
 
-function unavailable(cause: unknown): DomainError {
-  return new DomainError('unavailable', 'The git service is not available, try again', { cause });
+export function runnerUnavailable(name: string, cause?: unknown): DomainError {
+  return new DomainError('unavailable', `The ${name} service is not available, try again`, { cause });
 }

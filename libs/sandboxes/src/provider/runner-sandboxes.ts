@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { geteuid } from 'node:process';
+import { encodeFrame } from '#kernel';
+import { RunnerConnection, RunnerProcess } from '#platform';
+import { mountPlan } from './mount-plan.js';
+import { RemoteExecution } from './remote-execution.js';
+import type { CommandFrame, ExecRequest, SandboxOperations } from './runner-protocol.js';
+import {
+  type Execution,
+  type SandboxCommand,
+  type SandboxPlace,
+  SandboxProvider,
+  type SandboxSupport,
+} from './sandbox-provider.js';
+
+export interface RunnerSandboxesOptions {
+  /** The folder that all workspaces are in. */
+  readonly workspaces: string;
+  /** The user of this machine as whom sandboxes run when the server is root; 0 to let them be root. */
+  readonly uid: number;
+  /** Folders where bwrap is looked for (a PATH); by default the system's usual ones. */
+  readonly searchPath?: string;
+}
+
+const WINDOW = 'workspaces';
+
+/**
+ * Gives the runner a mount name space with the workspaces in a second place, which a user can reach who may not enter
+ * the folders above the first; without the right to do so it starts as it is, and says what that means.
+ */
+const WITH_WINDOW = `
+  mkdir -p -m 711 "$1" "$2" && chmod 711 "\${2%/*}"
+  if unshare --mount --propagation slave true 2>/dev/null; then
+    exec unshare --mount --propagation slave /bin/sh -c 'mount --rbind "$1" "$2"; shift 2; exec "$@"' sh "$@"
+  fi
+  shift 2; exec "$@"`;
+
+/** Sandboxes by way of the sandbox runner, a process of its own that is started when it is first needed. */
+export class RunnerSandboxes extends SandboxProvider {
+  private readonly process: RunnerProcess;
+  private readonly connection: RunnerConnection;
+
+  constructor({ workspaces, uid, searchPath }: RunnerSandboxesOptions) {
+    super();
+    const isRoot = geteuid!() === 0;
+    this.process = new RunnerProcess({
+      name: 'sandbox',
+      entry: 'apps/runner/src/sandbox-main.js',
+      args: ['--workspaces', workspaces, '--uid', String(uid)],
+      ...(searchPath !== undefined && { searchPath }),
+      ...(isRoot && {
+        argsIn: (folder) => ['--window', join(folder, WINDOW)],
+        within: (folder) => ['/bin/sh', '-c', WITH_WINDOW, 'sh', workspaces, join(folder, WINDOW)],
+      }),
+    });
+    this.connection = new RunnerConnection(this.process);
+  }
+
+  /** Process id of the runner now running, for tests. */
+  get pid(): number | undefined {
+    return this.process.pid;
+  }
+
+  support(): Promise<SandboxSupport> {
+    return this.connection.ask<SandboxOperations['support']['result']>('support', null);
+  }
+
+  async exec({ workspace, scope, limits }: SandboxPlace, command: SandboxCommand): Promise<Execution> {
+    const { sandboxId: id, ownDirectory } = scope;
+    const request: ExecRequest = {
+      sandbox: { id, workspace, mounts: mountPlan(scope), ownDirectory, limits },
+      command,
+    };
+    const orders = new PassThrough();
+    const first: CommandFrame = 'c';
+    orders.write(encodeFrame(first, JSON.stringify(request)));
+    const reports = await this.connection.converse('exec', null, orders);
+    return new RemoteExecution(orders, reports);
+  }
+
+  async stop(sandboxId: string): Promise<void> {
+    // Nothing runs where nothing was ever started.
+    if (this.process.isStarted) await this.connection.ask<null>('stop', { sandboxId });
+  }
+
+  close(): Promise<void> {
+    return this.process.close();
+  }
+}
