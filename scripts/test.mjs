@@ -4,11 +4,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectNode, ROOT, runProgram, setUp } from './set-up.mjs';
+import { installSystemPackages } from './system-packages.mjs';
 
 /** One more than the cores that are at hand at the least: tests often wait for another process, or for a second to pass. */
 const WORKERS = 3;
 
 await setUp();
+await installSystemPackages();
 const folder = mkdtempSync(join(tmpdir(), 'roundhouse-results-'));
 const file = join(folder, 'results.json');
 const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), `--maxWorkers=${WORKERS}`, '--json', `--outputFile=${file}`];
