@@ -58,7 +58,10 @@ export class SessionsService {
     return this.getOwn(caller, name);
   }
 
-  /** Sets title, alias, tags or visibility; what is set so outlives later pushes. Errors: `conflict` for a taken alias. */
+  /**
+   * Sets title, alias, tags or visibility; what is set so outlives later pushes. Errors: `bad_request` for what is no
+   * alias, `conflict` for a taken one.
+   */
   async edit(caller: Principal, name: string, change: SessionEdit): Promise<CapturedSession> {
     assertName(name);
     if (Object.keys(change).length === 0)
@@ -68,10 +71,10 @@ export class SessionsService {
         field: 'visibility',
       });
     }
+    if (typeof change.alias === 'string' && !isAlias(change.alias)) throw badAlias();
     const screened = await this.dlp.screenEdit(caller, change);
     return this.db.transaction(async () => {
       const session = await this.getOwnLive(caller, name);
-      if (change.alias && !isAlias(change.alias)) throw badAlias();
       if (!(await this.sessions.edit(session.uid, screened, this.clock.date()))) {
         throw new DomainError('conflict', `Alias '${change.alias}' is already in use`, { field: 'alias' });
       }
@@ -131,7 +134,7 @@ function assertName(name: string): void {
 
 function badAlias(): DomainError {
   return new DomainError(
-    'invalid_input',
+    'bad_request',
     'An alias has 3 to 100 letters, digits, "_" or "-", starts with a letter or digit and is neither a session id nor a word of other routes',
     { field: 'alias' },
   );

@@ -203,12 +203,8 @@ export class CapturedEditSessionBody {
   @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? withoutTags(value) : value))
   title?: string;
 
-  @ApiPropertyOptional({ minLength: 3, maxLength: 100 })
-  @IsOptional()
-  @MaxLength(100)
-  @Matches(NO_NUL)
-  @IsString()
-  alias?: string;
+  // What is no alias is 400 here, and 422 where nothing but an alias is set (sessionfs-1.md §7.7, §7.8).
+  @ApiPropertyOptional({ minLength: 3, maxLength: 100 }) @IsOptional() @IsString() alias?: string;
 
   @ApiPropertyOptional({ type: [String], maxItems: 20 })
   @IsOptional()
