@@ -4,6 +4,7 @@ import { newSessionId, pushSession, sessionArchive, userSays } from '../support/
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { actingFor, type OrgRow, seedMember, seedOrg } from '../support/org-rows.js';
 import { handOff, type Person, person } from '../support/handoffs.js';
+import { LlmPeer } from '../support/peers/llm.js';
 import { sql } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -14,13 +15,16 @@ const POLICY = '/api/v1/dlp/policy';
 const OFF = { enabled: false, mode: 'warn', categories: ['secrets'], custom_patterns: [], allowlist: [] };
 
 let server: TestServer;
+let peer: LlmPeer;
 
 beforeAll(async () => {
-  server = await startTestServer();
+  peer = await LlmPeer.start();
+  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
 });
 
 afterAll(async () => {
   await server.close();
+  await peer.stop();
 });
 
 interface Team {
@@ -283,6 +287,81 @@ describe('a handed session', () => {
     expect(detail.body).toMatchObject({ title: `Set ${HIDDEN}`, original_session_id: id });
     expect(resultsIn(detail)).toMatchObject({ action_taken: 'redact', org_id: org.id });
     expect(gunzipSync((await pulled(sender, id)).bytes).includes(KEY)).toBe(true);
+  });
+});
+
+describe('what leaves an organization', () => {
+  const [BADGE, SSN] = ['ACME-1234', 'SSN: 219-09-9999'];
+  const badge = { name: 'our badge', regex: 'ACME-[0-9]{4}', category: 'secret', severity: 'high' };
+  const policy = { enabled: true, mode: 'warn', categories: ['secrets', 'phi'], custom_patterns: [badge] };
+  const TOLD = { what_happened: 'It ran.', key_decisions: [], outcome: 'green', open_issues: [] };
+
+  const work = (): Promise<Buffer> =>
+    sessionArchive(
+      { title: `Renew ${BADGE}` },
+      [
+        userSays(`Renew ${BADGE}, ${SSN}`),
+        {
+          role: 'assistant',
+          content: [{ type: 'tool_use', tool_use_id: 'u', name: 'Bash', input: { command: `renew ${BADGE}` } }],
+        },
+        {
+          role: 'tool',
+          content: [{ type: 'tool_result', tool_use_id: 'u', content: `Error: ${BADGE} is not known to us` }],
+        },
+        { role: 'assistant', content: [{ type: 'text', text: `All tests pass for ${BADGE}.` }] },
+      ],
+      [{ name: 'notes.md', content: `of ${BADGE}\n` }],
+    );
+
+  /** A session with what its organisation calls a secret, stored as it is; of a person with a key of their own. */
+  async function stored(): Promise<Team & { id: string }> {
+    const made = await team(policy);
+    const id = newSessionId();
+    expect((await pushSession(made.member, id, await work())).status).toBe(201);
+    expect((await made.member.get(`/api/v1/sessions/${id}`)).body.title).toBe(`Renew ${BADGE}`);
+    return { ...made, id };
+  }
+
+  const clean = (text: string): void => {
+    expect(text).toContain('our badge');
+    for (const secret of [BADGE, SSN.slice(5)]) expect(text).not.toContain(secret);
+  };
+
+  it('by a link has none of what the organisation looks for, whatever the form, and as it looks for it now', async () => {
+    const { owner, member, id } = await stored();
+    const { pathname } = new URL((await member.post(`/api/v1/sessions/${id}/share`, {})).body.url as string);
+    const open = async (format: string): Promise<Buffer> =>
+      Buffer.from(await (await fetch(`${server.url}${pathname}?format=${format}`)).arrayBuffer());
+    for (const format of ['json', 'html']) clean((await open(format)).toString());
+    const archive = gunzipSync(await open('archive')).toString();
+    clean(archive);
+    expect(archive).toContain('of [REDACTED:our badge]');
+    await owner.put(POLICY, { custom_patterns: [], categories: ['secrets'] });
+    expect(sha256(await open('archive'))).toBe((await member.get(`/api/v1/sessions/${id}`)).body.etag);
+    expect((await open('json')).toString()).toContain(BADGE);
+  });
+
+  it('to a model has none of it either', async () => {
+    const { member, id } = await stored();
+    peer.next(JSON.stringify(TOLD));
+    const narrated = await member.post(`/api/v1/sessions/${id}/summary/narrative`, {});
+    expect(narrated).toMatchObject({ status: 200, body: { what_happened: 'It ran.' } });
+    clean(JSON.stringify(peer.calls.at(-1)));
+    peer.next('[]');
+    expect((await member.post(`/api/v1/sessions/${id}/audit`, {})).status).toBe(200);
+    expect(peer.calls).toHaveLength(2);
+    clean(JSON.stringify(peer.calls.at(-1)));
+  });
+
+  it('with an offer to somebody else has none of it in the title and the summary', async () => {
+    const { member, id } = await stored();
+    const bo = await person(server, 'bo');
+    const { body } = await handOff(member, id, { recipient_user_id: bo.userId });
+    expect(body.session_title).toBe('Renew [redacted]');
+    const summary = await bo.get(`/api/v1/handoffs/${body.id}/summary`);
+    expect(summary.body.last_assistant_messages).toEqual(['All tests pass for [REDACTED:our badge].']);
+    clean(JSON.stringify(summary.body));
   });
 });
 

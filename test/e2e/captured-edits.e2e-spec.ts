@@ -133,16 +133,13 @@ describe('an alias', () => {
 });
 
 describe('a name that is neither id nor alias', () => {
-  it.each(['a', 'a%20b', 'x'.repeat(10_000), '..%2f'])(
-    'is 400 on every route that takes one: %.20s',
-    async (name) => {
-      for (const tail of ['', '/sync', '/messages', '/workspace', '/tools', '/provenance', '/download', '/share']) {
-        expect({ tail, status: (await ann.get(at(name, tail))).status }).toEqual({ tail, status: 400 });
-      }
-      expect((await ann.post(at(name, '/restore'))).status).toBe(400);
-      expect((await ann.delete(at(name))).status).toBe(400);
-    },
-  );
+  it.each(['a', 'a%20b', 'x'.repeat(10_000), '..%2f'])('is 400 on every route that takes one: %.20s', async (name) => {
+    for (const tail of ['', '/sync', '/messages', '/workspace', '/tools', '/provenance', '/download', '/share']) {
+      expect({ tail, status: (await ann.get(at(name, tail))).status }).toEqual({ tail, status: 400 });
+    }
+    expect((await ann.post(at(name, '/restore'))).status).toBe(400);
+    expect((await ann.delete(at(name))).status).toBe(400);
+  });
 });
 
 describe('the list', () => {

@@ -95,6 +95,17 @@ describe('a claim', () => {
     expect(await pull(bo, `${copy}/sync?etag=${own.etag.slice(1, -1)}`)).toEqual(own);
   });
 
+  it('is shared with strangers under its own name too', async () => {
+    const session = await ownSession(ann);
+    const { copy } = await claimed(session);
+    const { url } = (await bo.post(`/api/v1/sessions/${copy}/share`, {})).body as { url: string };
+    const path = `share/${url.split('/').at(-1)}`;
+    const shared = await pull(new Client(server.url, ''), path);
+    expect(shared.members).toEqual((await pull(bo, `${copy}/sync`)).members);
+    expect(JSON.stringify(shared.members)).not.toContain(session);
+    expect(await pull(new Client(server.url, ''), path)).toEqual(shared);
+  });
+
   it('is pushed back without a new version when nothing changed, and keeps where it came from when something did', async () => {
     const session = await ownSession(ann);
     const { copy } = await claimed(session);

@@ -2,12 +2,14 @@ import { Readable } from 'node:stream';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { compiledEntry, DomainError, type SpooledBlob } from '#kernel';
 import { Blobs } from '#platform';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
 import type { ArchiveLimits } from './archive-limits.js';
 import { ArchiveThread } from './archive-thread.js';
 import type { DlpRules } from './dlp-screen.js';
 import { MessageLogReader } from './message-log-reader.js';
 import type { MessageIndex } from './message-log.js';
 import type { ArchiveReading } from './read-archive.js';
+import { renamedArchive } from './renamed-archive.js';
 import type { ScreenedText, TextTask } from './screen-text.js';
 
 /** Inflating and parsing is bound by the processor, of which the main thread needs its share too. */
@@ -40,14 +42,17 @@ export class Archives implements OnApplicationShutdown {
   }
 
   /**
-   * A stored archive written anew without its secrets, spooled: `Blobs.keep` it. Null when there is nothing to hide in
-   * it. Errors: `not_found`, `unavailable`.
+   * A stored archive written anew without its secrets and with a manifest that names the session given, spooled:
+   * `Blobs.keep` it. Null when it may be given out as it is. Errors: `not_found`, `unprocessable`
+   * (`dlp_pattern_too_slow`), `unavailable`.
    */
-  async redact(digest: string): Promise<SpooledBlob | null> {
+  async redact(digest: string, rules: OutwardRules | null, sessionId: string | null): Promise<SpooledBlob | null> {
     const thread = this.thread();
-    const source = await this.blobs.open(digest);
+    const stored = await this.blobs.open(digest);
+    const source = sessionId === null ? stored : renamedArchive(stored, sessionId);
+    const task = { spoolFolder: this.blobs.spoolFolder, rules, always: sessionId !== null };
     try {
-      return await thread.run('redact', source, { spoolFolder: this.blobs.spoolFolder });
+      return await thread.run('redact', source, task);
     } finally {
       source.destroy();
     }

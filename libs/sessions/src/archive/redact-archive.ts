@@ -1,5 +1,6 @@
 import type { SpooledBlob } from '#kernel';
-import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
+import { type OutwardRules, outwardSet } from '../conversation/secrets/outward.js';
+import type { PatternSet } from '../conversation/secrets/pattern-set.js';
 import { redactText } from '../conversation/secrets/redact.js';
 import type { Screen } from '../conversation/secrets/stream/text-stream.js';
 import { CEILINGS } from './archive-limits.js';
@@ -10,6 +11,9 @@ import { Repack } from './repack.js';
 
 export interface RedactionTask {
   readonly spoolFolder: string;
+  readonly rules: OutwardRules | null;
+  /** Whether it is written anew in any case. */
+  readonly always: boolean;
 }
 
 /** What was accepted once is read again, whatever plan its owner has by now. */
@@ -22,13 +26,13 @@ const LIMITS = { archiveBytes: Infinity, memberBytes: CEILINGS.memberBytes, canU
  */
 export async function redactArchive(
   source: AsyncIterable<Uint8Array>,
-  { spoolFolder }: RedactionTask,
+  { spoolFolder, rules, always }: RedactionTask,
 ): Promise<SpooledBlob | null> {
   const repack = await Repack.create(spoolFolder);
-  const pass = new RedactionPass(repack);
+  const pass = new RedactionPass(repack, outwardSet(rules));
   try {
     for await (const member of members(inflate(source), LIMITS)) await pass.take(member);
-    if (pass.hasChanged) return await repack.finish();
+    if (always || pass.hasChanged) return await repack.finish();
     await repack.discard();
     return null;
   } catch (error) {
@@ -39,13 +43,18 @@ export async function redactArchive(
 
 class RedactionPass {
   hasChanged = false;
-  private readonly options = { set: FOR_STRANGERS, note: () => void (this.hasChanged = true) };
+  private readonly options;
 
-  constructor(private readonly repack: Repack) {}
+  constructor(
+    private readonly repack: Repack,
+    private readonly secrets: PatternSet,
+  ) {
+    this.options = { set: secrets, note: () => void (this.hasChanged = true) };
+  }
 
   /** Reads the member to its end in any case: the next one comes after it. */
   async take(member: Member): Promise<void> {
-    const isNamedBySecret = redactText(member.path, FOR_STRANGERS).findings.length > 0;
+    const isNamedBySecret = redactText(member.path, this.secrets).findings.length > 0;
     let screen: Screen | null | undefined = isNamedBySecret ? null : undefined;
     for await (const chunk of withHead(member.content)) {
       if (screen === undefined) screen = screenFor(member.path, chunk, this.options);

@@ -4,6 +4,7 @@ import { Llm, llmNotConfigured, type LlmEndpoint, Sealed } from '#platform';
 import { Archives } from '../archive/archives.js';
 import type { MessageLogReader } from '../archive/message-log-reader.js';
 import { reportOf, type WrittenReport, writtenReport } from '../conversation/audit/report.js';
+import { DlpGate } from '../dlp/dlp-gate.service.js';
 import { ConversationPasses } from '../passes/conversation-passes.js';
 import { VersionsRepository } from '../sync/versions.repository.js';
 import { sealedForAudit } from './audit.js';
@@ -20,6 +21,7 @@ export class AuditWork {
     private readonly model: ModelJudge,
     private readonly llm: Llm,
     private readonly sealed: Sealed,
+    private readonly dlp: DlpGate,
     private readonly clock: Clock,
   ) {}
 
@@ -33,7 +35,8 @@ export class AuditWork {
     const facts = { sessionId: audit.sessionId, at: this.clock.date(), executionTimeMs: 0 };
     if (audit.kind === 'rules') return this.passes.run('audit.rules', facts, conversation);
     const endpoint = this.endpointOf(audit);
-    const { judgements, warnings } = await this.model.judge({ endpoint, conversation, signal, progress });
+    const rules = await this.dlp.outwardRules({ accountId: audit.accountId, userId: audit.ownerId });
+    const { judgements, warnings } = await this.model.judge({ endpoint, conversation, rules, signal, progress });
     const { model, provider, baseUrl } = audit;
     return writtenReport(reportOf({ ...facts, model, provider, baseUrl: baseUrl ?? '' }, judgements, warnings));
   }

@@ -25,6 +25,8 @@ export interface Audit extends AuditJudge {
   /** The session's own id, and the account it is in. */
   readonly sessionId: string;
   readonly accountId: string;
+  /** Whose session it is. */
+  readonly ownerId: string;
   /** Null once the version is gone. */
   readonly versionId: string | null;
   readonly etag: string;

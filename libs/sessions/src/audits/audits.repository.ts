@@ -39,6 +39,7 @@ export interface Dismissal {
 const COLUMNS = `a.id, a.session_uid as "sessionUid",
   (select s.id from captured_session s where s.uid = a.session_uid) as "sessionId",
   (select s.account_id from captured_session s where s.uid = a.session_uid) as "accountId",
+  (select s.user_id from captured_session s where s.uid = a.session_uid) as "ownerId",
   a.version_id::text as "versionId", a.etag, a.trigger, a.judge as kind, a.model, a.provider, a.base_url as "baseUrl", a.state, a.attempt, a.windows_done as "windowsDone",
   a.windows_total as "windowsTotal", a.input_tokens::float8 as "inputTokens", a.output_tokens::float8 as "outputTokens",
   a.failure, a.created_at as "createdAt", a.started_at as "startedAt", a.finished_at as "finishedAt"`;

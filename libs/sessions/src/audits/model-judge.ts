@@ -6,6 +6,7 @@ import { type JudgeFindings, readJudgeAnswer } from '../conversation/audit/judge
 import { NO_TOOL_CALLS, type Judgement } from '../conversation/audit/report.js';
 import type { AuditWindow } from '../conversation/audit/windows.js';
 import type { ModelPrompt } from '../conversation/model-prompt.js';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
 import { ConversationPasses } from '../passes/conversation-passes.js';
 import { noClaims } from './audit.js';
 import type { AuditProgress } from './audits.repository.js';
@@ -18,6 +19,8 @@ const TRIES = 2;
 export interface ModelJudging {
   readonly endpoint: LlmEndpoint;
   readonly conversation: MessageLogReader;
+  /** What must not be in a question. */
+  readonly rules: OutwardRules | null;
   readonly signal: AbortSignal;
   /** Told after each window. */
   progress(progress: AuditProgress): Promise<void>;
@@ -42,10 +45,10 @@ export class ModelJudge {
    * A verdict on most of the windows, with a warning for what is missing. Errors: `unprocessable`
    * (`no_claims_extracted`); what `Llm.complete` reports when the model failed for half of them or more.
    */
-  async judge({ endpoint, conversation, signal, progress }: ModelJudging): Promise<ModelVerdict> {
+  async judge({ endpoint, conversation, rules, signal, progress }: ModelJudging): Promise<ModelVerdict> {
     const survey = await this.passes.run('audit.survey', null, conversation);
     if (survey.claims === 0 && survey.toolCalls > 0) throw noClaims(survey);
-    const { questions, claims } = await this.passes.run('audit.prompts', survey, conversation);
+    const { questions, claims } = await this.passes.run('audit.prompts', { ...survey, rules }, conversation);
     const counts = { windowsDone: 0, windowsTotal: questions.length, inputTokens: 0, outputTokens: 0 };
     const outcomes: WindowOutcome[] = [];
     const waiting = [...questions];

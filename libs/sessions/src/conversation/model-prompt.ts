@@ -1,5 +1,5 @@
 import { isShallow, parseJson, type JsonValue } from './json.js';
-import { FOR_STRANGERS } from './secrets/pattern-set.js';
+import type { PatternSet } from './secrets/pattern-set.js';
 import { redactText } from './secrets/redact.js';
 
 /** What a chat model is asked. */
@@ -18,8 +18,8 @@ export interface AnswerProblem {
 const MAX_ANSWER = 1_000_000;
 
 /** Text of a conversation for a prompt: secrets redacted, and written as one JSON string. */
-export function quoted(text: string): string {
-  return asJsonText(redactText(text, FOR_STRANGERS).text);
+export function quoted(text: string, set: PatternSet): string {
+  return asJsonText(redactText(text, set).text);
 }
 
 /** One JSON string: nothing in it can close the quotation and speak to the model as if it were us. */

@@ -1,9 +1,10 @@
 import { readMessage } from './message.js';
+import { outwardSet } from './secrets/outward.js';
 import { NarrativeDigest, narrativePrompt, readNarrative } from './narrative.js';
 import { SummaryBuilder } from './summary.js';
 
 function digest(texts: readonly string[]): string {
-  const built = new NarrativeDigest();
+  const built = new NarrativeDigest(outwardSet(null));
   for (const text of texts) {
     const read = readMessage(JSON.stringify({ role: 'assistant', content: text }));
     if (read.kind === 'message') built.feed(read);
@@ -18,7 +19,11 @@ describe('the narrative summary', () => {
       { length: 1000 },
       (_, index) => `said ${index} </conversation> ${key} ${'x'.repeat(3000)}`,
     );
-    const prompt = narrativePrompt(new SummaryBuilder().finish({ branch: null, commit: null }), digest(texts));
+    const prompt = narrativePrompt(
+      new SummaryBuilder().finish({ branch: null, commit: null }),
+      digest(texts),
+      outwardSet(null),
+    );
     expect(prompt.user).toContain('said 0 ');
     expect(prompt.user).toContain('said 999 ');
     expect(prompt.user).toContain('(925 messages left out)');

@@ -3,9 +3,10 @@ import { Memberships } from '#accounts';
 import type { Principal } from '#platform';
 import { Archives } from '../archive/archives.js';
 import { dlpBlocked } from '../archive/dlp-screen.js';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
 import type { SessionEdit } from '../sessions.repository.js';
 import { DlpPoliciesRepository } from './dlp-policies.repository.js';
-import { type OrgPolicy, rulesOf } from './dlp-policy.js';
+import { categoryOf, type OrgPolicy, rulesOf } from './dlp-policy.js';
 
 /** What whoever stores something of a caller must ask first: which policy it falls under. */
 @Injectable()
@@ -24,6 +25,19 @@ export class DlpGate {
     const id = orgId ?? (await this.memberships.findHome(userId))?.orgId;
     const policy = id === undefined ? null : await this.policies.find(id);
     return id !== undefined && policy?.enabled ? { ...policy, orgId: id } : null;
+  }
+
+  /**
+   * What is to be looked for in what leaves the account of whoever owns it, beyond our own patterns: whatever the policy's
+   * mode is, it says what its organisation calls a secret. Null when that is nothing of its own.
+   */
+  async outwardRules({ accountId, userId }: Pick<Principal, 'accountId' | 'userId'>): Promise<OutwardRules | null> {
+    const org = await this.memberships.findOrgOf(accountId);
+    const policy = await this.policyFor({ orgId: org?.id ?? null, userId });
+    if (policy === null) return null;
+    const { categories, customPatterns } = policy;
+    if (customPatterns.length === 0 && !categories.includes('phi')) return null;
+    return { categories: categories.map(categoryOf), customPatterns };
   }
 
   /** The edit as it may be stored. An alias cannot be redacted. Errors: `forbidden` (`dlp_blocked`). */

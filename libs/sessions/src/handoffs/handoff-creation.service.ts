@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { assertReachesProject, Database, type Principal } from '#platform';
 import { type CapturedSession, isSessionId, sessionNotFound } from '../captured-session.js';
+import { outwardSet } from '../conversation/secrets/outward.js';
 import { redactTitle } from '../conversation/secrets/redact-title.js';
+import { DlpGate } from '../dlp/dlp-gate.service.js';
 import { SessionsRepository } from '../sessions.repository.js';
 import { type Handoff, handoffNotFound, newHandoffId } from './handoff.js';
 import { HandoffJournal } from './handoff-journal.js';
@@ -29,6 +31,7 @@ export class HandoffCreationService {
     private readonly provenance: ProvenanceLookup,
     private readonly journal: HandoffJournal,
     private readonly mails: HandoffMails,
+    private readonly dlp: DlpGate,
   ) {}
 
   /**
@@ -41,11 +44,18 @@ export class HandoffCreationService {
     if (!session || session.deletedAt) throw sessionNotFound();
     const project = await this.provenance.projectOf(session);
     assertReachesProject(caller, project);
+    const secrets = outwardSet(await this.dlp.outwardRules(session));
+    const sessionTitle = session.title && redactTitle(session.title, secrets);
     return this.db.transaction(async () => {
       if (!(await this.sessions.holdLive(session.uid))) throw sessionNotFound();
       const terms = await this.terms.grant(caller, wish.terms);
       await this.assertKnown(session, wish.references);
-      const id = await this.insert(session, wish, terms, typeof project === 'string' ? null : project.id);
+      const id = await this.insert(
+        { ...session, title: sessionTitle },
+        wish,
+        terms,
+        typeof project === 'string' ? null : project.id,
+      );
       const handoff = await this.handoffs.find(id);
       if (!handoff) throw handoffNotFound();
       await this.journal.record(caller, HANDOFF_CREATED, handoff, {
@@ -83,7 +93,7 @@ export class HandoffCreationService {
       sessionId: session.id,
       projectId,
       message,
-      sessionTitle: session.title && redactTitle(session.title),
+      sessionTitle: session.title,
       sessionTool: session.sourceTool,
       sessionModelId: session.modelId,
       sessionMessageCount: session.messageCount,

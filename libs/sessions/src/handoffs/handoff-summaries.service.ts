@@ -3,8 +3,10 @@ import { Clock, DomainError } from '#kernel';
 import type { Principal } from '#platform';
 import type { CapturedSession } from '../captured-session.js';
 import type { ConversationSummary } from '../conversation/summary.js';
-import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
+import { outwardSet } from '../conversation/secrets/outward.js';
+import type { PatternSet } from '../conversation/secrets/pattern-set.js';
 import { redactText } from '../conversation/secrets/redact.js';
+import { DlpGate } from '../dlp/dlp-gate.service.js';
 import { SessionsRepository } from '../sessions.repository.js';
 import { SummariesRepository } from '../summaries/summaries.repository.js';
 import { SummaryReader } from '../summaries/summary-reader.js';
@@ -28,6 +30,7 @@ export class HandoffSummariesService {
     private readonly sessions: SessionsRepository,
     private readonly summaries: SummariesRepository,
     private readonly reader: SummaryReader,
+    private readonly dlp: DlpGate,
     private readonly clock: Clock,
   ) {}
 
@@ -44,7 +47,8 @@ export class HandoffSummariesService {
     const session = await this.source(handoff);
     const known = await this.summaries.find(session.uid);
     const { summary } = known?.versionId === session.versionId ? known : await this.reader.summarize(session);
-    return { handoff, conversation: redacted(summary) };
+    const secrets = outwardSet(await this.dlp.outwardRules(session));
+    return { handoff, conversation: redacted(summary, secrets) };
   }
 
   /** For who holds nothing but the id: the handoff while it can be claimed. Errors: `not_found`, `gone`. */
@@ -76,8 +80,8 @@ function noLongerOffered({ status }: Handoff): DomainError {
 }
 
 /** Short texts only, as the summary has them. */
-function redacted(summary: ConversationSummary): ConversationSummary {
-  const clean = (texts: readonly string[]): string[] => texts.map((text) => redactText(text, FOR_STRANGERS).text);
+function redacted(summary: ConversationSummary, secrets: PatternSet): ConversationSummary {
+  const clean = (texts: readonly string[]): string[] => texts.map((text) => redactText(text, secrets).text);
   return {
     ...summary,
     filesModified: clean(summary.filesModified.slice(0, 10)),

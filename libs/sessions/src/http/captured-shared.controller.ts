@@ -107,8 +107,8 @@ export class CapturedSharedController {
     const page = CapturedSharedQuery.toPage(query);
     if (form === 'archive' || page.page === 1) await this.access.countView(shared);
     const version = await this.versions.current(shared.session);
-    if (form === 'archive') return this.sendArchive(await this.archives.of(version), request, response);
-    const found = this.conversation.read(version, page, form);
+    if (form === 'archive') return this.sendArchive(await this.archives.of(version, shared.rules), request, response);
+    const found = this.conversation.read(version, page, form, shared.rules);
     if (form === 'html') return sendStream(conversationPage(shared, page, found), sharedHtml(response));
     keepShared(response).setHeader('Content-Type', 'application/json; charset=utf-8');
     await sendStream(CapturedSharedConversation.stream(shared, page, found), response);

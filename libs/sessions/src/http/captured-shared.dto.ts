@@ -45,12 +45,12 @@ export class CapturedSharedConversation {
 
   /** The answer's JSON piece by piece. */
   static async *stream(
-    { link, session }: SharedSession,
+    { link, session, rules }: SharedSession,
     { page, pageSize }: SharedPage,
     { total, pieces }: { readonly total: number; readonly pieces: AsyncIterable<string> },
   ): AsyncGenerator<Buffer> {
     const head: Omit<CapturedSharedConversation, 'messages'> = {
-      title: sharedTitle(session.title),
+      title: sharedTitle(session.title, rules),
       source_tool: session.sourceTool,
       model_id: session.modelId,
       updated_at: session.updatedAt.toISOString(),

@@ -1,5 +1,5 @@
 import { escapeHtml } from '#kernel';
-import { FOR_STRANGERS } from '../conversation/secrets/pattern-set.js';
+import { type OutwardRules, outwardSet } from '../conversation/secrets/outward.js';
 import { redactText } from '../conversation/secrets/redact.js';
 import type { SharedPage } from '../sharing/shared-conversation.service.js';
 import type { SharedSession } from '../sharing/shared-access.service.js';
@@ -15,8 +15,8 @@ export const SHARED_POLICY = [
 ].join('; ');
 
 /** A title as strangers may see it; owners can write anything into theirs. */
-export const sharedTitle = (title: string | null): string =>
-  title === null ? 'Untitled session' : redactText(title, FOR_STRANGERS).text;
+export const sharedTitle = (title: string | null, rules: OutwardRules | null): string =>
+  title === null ? 'Untitled session' : redactText(title, outwardSet(rules)).text;
 
 interface Conversation {
   readonly total: number;
@@ -25,11 +25,11 @@ interface Conversation {
 
 /** A page of a shared conversation, piece by piece. */
 export async function* conversationPage(
-  { link, session }: SharedSession,
+  { link, session, rules }: SharedSession,
   page: SharedPage,
   { total, pieces }: Conversation,
 ): AsyncGenerator<Buffer> {
-  const title = sharedTitle(session.title);
+  const title = sharedTitle(session.title, rules);
   const pages = Math.max(1, Math.ceil(total / page.pageSize));
   const facts = [session.sourceTool, session.modelId, `${total} messages`, day(session.updatedAt)];
   const navigation = navigationHtml(page, pages);

@@ -1,9 +1,10 @@
 import { ClaimSurvey } from '../conversation/audit/claim-survey.js';
-import { JudgePrompts, type PromptSpots } from '../conversation/audit/judge-prompts.js';
+import { JudgePrompts, type PromptTask } from '../conversation/audit/judge-prompts.js';
 import { RuleAuditPass, type RuleAuditFacts } from '../conversation/audit/rule-audit-pass.js';
 import { SharedHtmlPass, SharedJsonPass } from '../conversation/page/shared-passes.js';
-import { NarrativePass } from '../conversation/narrative-pass.js';
+import { NarrativePass, type NarrativeTask } from '../conversation/narrative-pass.js';
 import type { ConversationPass } from '../conversation/pass.js';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
 import type { Workspace } from '../conversation/summary.js';
 import { SummaryPass } from '../conversation/summary-pass.js';
 import { SearchTextPass } from '../search/search-text-pass.js';
@@ -12,11 +13,11 @@ import { SearchTextPass } from '../search/search-text-pass.js';
 export const PASSES = {
   'audit.rules': (facts: RuleAuditFacts) => new RuleAuditPass(facts),
   'audit.survey': (_: null) => new ClaimSurvey(),
-  'audit.prompts': (spots: PromptSpots) => new JudgePrompts(spots),
-  'share.html': (_: null) => new SharedHtmlPass(),
-  'share.json': (_: null) => new SharedJsonPass(),
+  'audit.prompts': (task: PromptTask) => new JudgePrompts(task),
+  'share.html': (rules: OutwardRules | null) => new SharedHtmlPass(rules),
+  'share.json': (rules: OutwardRules | null) => new SharedJsonPass(rules),
   summary: (workspace: Workspace) => new SummaryPass(workspace),
-  narrative: (workspace: Workspace) => new NarrativePass(workspace),
+  narrative: (task: NarrativeTask) => new NarrativePass(task),
   'search.text': (_: null) => new SearchTextPass(),
 } satisfies Record<string, (input: never) => ConversationPass<unknown, unknown>>;
 

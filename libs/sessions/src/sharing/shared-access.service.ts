@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { type CapturedSession, sessionNotFound } from '../captured-session.js';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
+import { DlpGate } from '../dlp/dlp-gate.service.js';
 import { SessionsRepository } from '../sessions.repository.js';
 import {
   assertActive,
@@ -27,6 +29,8 @@ export interface ShareProof {
 export interface SharedSession {
   readonly link: ShareLink;
   readonly session: CapturedSession;
+  /** What must not be in anything that is shown of it. */
+  readonly rules: OutwardRules | null;
 }
 
 /** Lets whoever has a link in, in the order of sessionfs-1.md §7.10: existence, revoked, expired, password, session. */
@@ -37,6 +41,7 @@ export class SharedAccess {
     private readonly sessions: SessionsRepository,
     private readonly guesses: ShareGuesses,
     private readonly passwords: SharePasswords,
+    private readonly dlp: DlpGate,
     private readonly clock: Clock,
   ) {}
 
@@ -50,7 +55,7 @@ export class SharedAccess {
     const session = await this.sessions.findByUid(link.sessionUid);
     if (!session) throw sessionNotFound();
     if (session.deletedAt) throw new DomainError('gone', 'Session has been deleted');
-    return { link, session };
+    return { link, session, rules: await this.dlp.outwardRules(session) };
   }
 
   /** For a browser that gave the password; null when the link takes none. */

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Blobs, Database, type StoredBlob, VERSION } from '#platform';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
 import { Archives } from '../archive/archives.js';
 import { sessionNotFound } from '../captured-session.js';
 import { versionHolder } from '../sync/session-versions.service.js';
@@ -19,20 +21,22 @@ export class SharedArchives {
   ) {}
 
   /** The archive itself when there is nothing to hide in it. Errors: `not_found`, `unavailable`. */
-  async of(version: SessionVersion): Promise<StoredBlob> {
+  async of(version: SessionVersion, rules: OutwardRules | null): Promise<StoredBlob> {
+    const release = releaseOf(rules);
     const known = await this.shared.find(version.id);
-    if (known?.release === VERSION) return known;
+    if (known?.release === release) return known;
     // However many ask at once: two nodes would make the same bytes twice, nothing worse.
-    let making = this.making.get(version.id);
+    const one = `${version.id} ${release}`;
+    let making = this.making.get(one);
     if (!making) {
-      making = this.make(version).finally(() => this.making.delete(version.id));
-      this.making.set(version.id, making);
+      making = this.make(version, rules).finally(() => this.making.delete(one));
+      this.making.set(one, making);
     }
     return making;
   }
 
-  private async make(version: SessionVersion): Promise<StoredBlob> {
-    const spool = await this.archives.redact(version.archiveDigest);
+  private async make(version: SessionVersion, rules: OutwardRules | null): Promise<StoredBlob> {
+    const spool = await this.archives.redact(version.archiveDigest, rules, version.manifestSessionId);
     const original = { digest: version.archiveDigest, bytes: version.archiveBytes };
     const made = spool ? await this.blobs.keep(spool) : original;
     await this.db.transaction(async () => {
@@ -44,8 +48,14 @@ export class SharedArchives {
         await this.blobs.release(holder, before.digest);
       }
       await this.blobs.hold(made.digest, holder);
-      await this.shared.set(version.id, VERSION, made);
+      await this.shared.set(version.id, releaseOf(rules), made);
     });
     return made;
   }
+}
+
+/** What is made by other rules, or by a release that knows other secrets, is made anew. */
+function releaseOf(rules: OutwardRules | null): string {
+  if (rules === null) return VERSION;
+  return `${VERSION} ${createHash('sha256').update(JSON.stringify(rules)).digest('hex')}`;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Archives } from '../archive/archives.js';
 import type { MessageOrder } from '../archive/message-log-reader.js';
+import type { OutwardRules } from '../conversation/secrets/outward.js';
 import { ConversationPasses } from '../passes/conversation-passes.js';
 import type { SessionVersion } from '../sync/version.js';
 
@@ -23,15 +24,20 @@ export class SharedConversation {
     { messagesDigest, messagesIndex }: SessionVersion,
     { page, pageSize, order }: SharedPage,
     form: 'html' | 'json',
+    rules: OutwardRules | null,
   ): { readonly total: number; readonly pieces: AsyncIterable<string> } {
     const reader = this.archives.messages(messagesDigest, messagesIndex);
     const blocks = reader.pageBlocks((page - 1) * pageSize, pageSize, order);
-    return { total: reader.shownCount, pieces: this.piecesOf(blocks, form) };
+    return { total: reader.shownCount, pieces: this.piecesOf(blocks, form, rules) };
   }
 
-  private async *piecesOf(blocks: AsyncIterable<Buffer>, form: 'html' | 'json'): AsyncGenerator<string> {
+  private async *piecesOf(
+    blocks: AsyncIterable<Buffer>,
+    form: 'html' | 'json',
+    rules: OutwardRules | null,
+  ): AsyncGenerator<string> {
     for await (const block of blocks) {
-      yield await this.passes.run(`share.${form}`, null, { blockTexts: () => one(block) });
+      yield await this.passes.run(`share.${form}`, rules, { blockTexts: () => one(block) });
     }
   }
 }

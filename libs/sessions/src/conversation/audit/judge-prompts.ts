@@ -1,12 +1,15 @@
 import type { Message } from '../message.js';
 import type { ModelPrompt } from '../model-prompt.js';
 import type { ConversationPass } from '../pass.js';
+import { type OutwardRules, outwardSet } from '../secrets/outward.js';
 import { type Claim, claimsOf } from './claims.js';
 import type { Survey } from './claim-survey.js';
 import { WindowPrompt } from './window-prompt.js';
 import type { AuditWindow } from './windows.js';
 
-export type PromptSpots = Pick<Survey, 'windows' | 'followers'>;
+export interface PromptTask extends Pick<Survey, 'windows' | 'followers'> {
+  readonly rules: OutwardRules | null;
+}
 
 export interface JudgeQuestions {
   readonly questions: readonly { readonly window: AuditWindow; readonly prompt: ModelPrompt }[];
@@ -20,8 +23,9 @@ export class JudgePrompts implements ConversationPass<JudgeQuestions> {
   private readonly followers: ReadonlySet<number>;
   private claims = 0;
 
-  constructor({ windows, followers }: PromptSpots) {
-    this.windows = windows.map((window) => ({ window, prompt: new WindowPrompt() }));
+  constructor({ windows, followers, rules }: PromptTask) {
+    const secrets = outwardSet(rules);
+    this.windows = windows.map((window) => ({ window, prompt: new WindowPrompt(secrets) }));
     this.followers = new Set(followers);
   }
 

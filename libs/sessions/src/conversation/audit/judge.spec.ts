@@ -90,7 +90,7 @@ describe('the prompts of a judge', () => {
   function promptsFor(messages: readonly Message[]): string[] {
     const survey = new ClaimSurvey();
     for (const [index, each] of messages.entries()) survey.feed(each, index);
-    const prompts = new JudgePrompts(survey.finish());
+    const prompts = new JudgePrompts({ ...survey.finish(), rules: null });
     for (const [index, each] of messages.entries()) if (prompts.wants(index)) prompts.feed(each, index);
     return prompts.finish().questions.map(({ prompt }) => prompt.user);
   }

@@ -2,7 +2,7 @@ import { ends } from '../bounded-text.js';
 import type { Block, Message } from '../message.js';
 import { asJsonText, type ModelPrompt } from '../model-prompt.js';
 import { redactJson, redactText } from '../secrets/redact.js';
-import { FOR_STRANGERS } from '../secrets/pattern-set.js';
+import type { PatternSet } from '../secrets/pattern-set.js';
 import type { Claim } from './claims.js';
 import { JUDGE_SYSTEM } from './judge.js';
 
@@ -26,10 +26,12 @@ export class WindowPrompt {
   private readonly lines: Line[] = [];
   private readonly claims: Claim[] = [];
 
+  constructor(private readonly secrets: PatternSet) {}
+
   /** Answers the claims for which there is no room. */
   feed(message: Message, index: number, claims: readonly Claim[]): readonly Claim[] {
     for (const block of message.blocks.slice(0, MAX_BLOCKS)) {
-      const line = lineOf(message.role, block);
+      const line = this.lineOf(message.role, block);
       if (line !== null) this.lines.push({ lead: `${index} ${line.lead}`, text: ends(line.text, BLOCK_SIZES[0]!) });
     }
     const room = MAX_CLAIMS - this.claims.length;
@@ -43,7 +45,7 @@ export class WindowPrompt {
     const written = (size: number): string =>
       this.lines.map(({ lead, text }) => `${lead} ${asJsonText(ends(text, size))}`).join('\n');
     const size = BLOCK_SIZES.find((most) => this.lengthAt(most) <= MAX_TRANSCRIPT) ?? BLOCK_SIZES.at(-1)!;
-    const claims = this.claims.map(({ messageIndex, text }) => `${messageIndex} ${asJsonText(clean(text))}`);
+    const claims = this.claims.map(({ messageIndex, text }) => `${messageIndex} ${asJsonText(this.clean(text))}`);
     return {
       system: JUDGE_SYSTEM,
       user: `<transcript>\n${ends(written(size), MAX_TRANSCRIPT)}\n</transcript>\n<claims>\n${claims.join('\n')}\n</claims>`,
@@ -54,30 +56,32 @@ export class WindowPrompt {
   private lengthAt(size: number): number {
     return this.lines.reduce((sum, { lead, text }) => sum + lead.length + 1.1 * Math.min(text.length, size) + 4, 0);
   }
-}
 
-const clean = (text: string): string => redactText(ends(text, MAX_SEARCHED), FOR_STRANGERS).text;
-
-function lineOf(role: string, block: Block): Line | null {
-  switch (block.type) {
-    case 'text':
-    case 'summary':
-      return { lead: /^\w{1,20}$/.test(role) ? role : 'unknown', text: clean(block.text) };
-    case 'tool_use':
-      return { lead: 'tool_call', text: `${clean(block.name)} ${inputText(block.input)}` };
-    case 'tool_result':
-      return {
-        lead: block.isError ? 'tool_error' : 'tool_result',
-        text: (block.exitCode === null ? '' : `(exit code ${block.exitCode}) `) + clean(block.text),
-      };
-    case 'thinking':
-    case 'other':
-      return null;
+  private lineOf(role: string, block: Block): Line | null {
+    switch (block.type) {
+      case 'text':
+      case 'summary':
+        return { lead: /^\w{1,20}$/.test(role) ? role : 'unknown', text: this.clean(block.text) };
+      case 'tool_use':
+        return { lead: 'tool_call', text: `${this.clean(block.name)} ${this.inputText(block.input)}` };
+      case 'tool_result':
+        return {
+          lead: block.isError ? 'tool_error' : 'tool_result',
+          text: (block.exitCode === null ? '' : `(exit code ${block.exitCode}) `) + this.clean(block.text),
+        };
+      case 'thinking':
+      case 'other':
+        return null;
+    }
   }
-}
 
-/** Small inputs are redacted by the names of their members too. */
-function inputText(input: object): string {
-  const json = JSON.stringify(input);
-  return json.length > MAX_SEARCHED ? clean(json) : JSON.stringify(redactJson(input, FOR_STRANGERS).value);
+  /** Small inputs are redacted by the names of their members too. */
+  private inputText(input: object): string {
+    const json = JSON.stringify(input);
+    return json.length > MAX_SEARCHED ? this.clean(json) : JSON.stringify(redactJson(input, this.secrets).value);
+  }
+
+  private clean(text: string): string {
+    return redactText(ends(text, MAX_SEARCHED), this.secrets).text;
+  }
 }
