@@ -10,6 +10,7 @@ import { Deactivation } from './admin/deactivation.js';
 import { FirstAdmin } from './first-admin.js';
 import { ApiAuthController } from './http/api-auth.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
+import { ApiSandboxKeysController } from './http/api-sandbox-keys.controller.js';
 import { ApiServiceKeysController } from './http/api-service-keys.controller.js';
 import { ApiVerificationController } from './http/api-verification.controller.js';
 import { V1SessionController } from './http/v1-session.controller.js';
@@ -47,6 +48,7 @@ import { VerificationService } from './verification/verification.service.js';
     ApiAdminUsersController,
     ApiAuthController,
     ApiKeysController,
+    ApiSandboxKeysController,
     ApiServiceKeysController,
     ApiVerificationController,
     V1SessionController,

@@ -20,3 +20,7 @@ export const CHAT_MESSAGES_DELETED = 'chat.messages-deleted';
 export const FILE_WRITTEN = 'sandbox.file-written';
 /** As FILE_WRITTEN; also of a directory. */
 export const FILE_DELETED = 'sandbox.file-deleted';
+/** Subject: the sandbox. Payload: `paths` in its checkout; none for all. */
+export const SANDBOX_CHANGES_DISCARDED = 'sandbox.changes-discarded';
+/** Subject: the sandbox. Payload: `target`, `reason`. */
+export const SANDBOX_EGRESS_DENIED = 'sandbox.egress-denied';

@@ -17,13 +17,16 @@ import { ConversationsRepository } from './conversations/conversations.repositor
 import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
+import { ApiPreviewsController } from './http/api-previews.controller.js';
 import { ApiSessionsController } from './http/api-sessions.controller.js';
+import { ApiWorkbenchController } from './http/api-workbench.controller.js';
 import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
 import { RunnerSandboxes } from './provider/runner-sandboxes.js';
 import { SandboxProvider } from './provider/sandbox-provider.js';
 import { SandboxHoldings } from './sandbox-holdings.js';
 import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
+import { WORKBENCH_PROVIDERS } from './workbench/workbench-providers.js';
 import { WorkspaceFiles } from './workspace/workspace-files.js';
 import { Workspaces } from './workspace/workspaces.js';
 
@@ -43,7 +46,14 @@ const provider = {
 /** Sandboxes: sessions of both surfaces and the chats in them. */
 @Module({
   imports: [AccountsModule],
-  controllers: [AgentSessionsController, AgentFilesController, ApiSessionsController, ApiChatsController],
+  controllers: [
+    AgentSessionsController,
+    AgentFilesController,
+    ApiSessionsController,
+    ApiChatsController,
+    ApiWorkbenchController,
+    ApiPreviewsController,
+  ],
   providers: [
     AgentRuns,
     AgentRunsRepository,
@@ -63,6 +73,7 @@ const provider = {
     SandboxesRepository,
     SandboxHoldings,
     SandboxJournal,
+    ...WORKBENCH_PROVIDERS,
     WorkspaceFiles,
     Workspaces,
   ],

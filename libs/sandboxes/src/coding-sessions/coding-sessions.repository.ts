@@ -151,6 +151,20 @@ export class CodingSessionsRepository {
     );
   }
 
+  /** A diff that was begun earlier than the stored one is dropped: the slower of two is not the newer. */
+  async storeDiff(
+    id: string,
+    diff: { readonly summary: { readonly totalAdditions: number; readonly totalDeletions: number } },
+    startedAt: Date,
+  ): Promise<void> {
+    await this.db.query(
+      `update coding_session set cached_diff = $2, cached_diff_at = $3, lines_added = least($4::bigint, 2147483647),
+         lines_removed = least($5::bigint, 2147483647)
+        where sandbox_id = $1 and (cached_diff_at is null or cached_diff_at <= $3)`,
+      [id, JSON.stringify(diff), startedAt, diff.summary.totalAdditions, diff.summary.totalDeletions],
+    );
+  }
+
   /** Into or out of the archive: timers and errors go, the version moves. */
   async move(id: string, { state, isStopping }: CodingSessionMove, now: Date): Promise<void> {
     await this.db.query(
