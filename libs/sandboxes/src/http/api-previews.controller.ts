@@ -9,6 +9,8 @@ const NOT_OFFERED = {
   description: '`preview_not_available`: sandboxes have no network a browser reaches',
 };
 
+const STARTED = { description: 'Never from this server' };
+
 /** Dev servers and browser editors, which this server does not offer: what would start one says so. */
 @ApiTags('Sandbox checkouts')
 @Controller('api/sessions/:session_id')
@@ -19,6 +21,7 @@ export class ApiPreviewsController {
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
   @ApiOperation({ operationId: 'startDevServer', summary: 'Start a dev server (not offered)' })
+  @ApiOkResponse(STARTED)
   @ApiResponse(NOT_OFFERED)
   startDevServer(@Caller() caller: Principal, @Param('session_id') id: string): Promise<never> {
     return this.previews.start(caller, id, 'dev server');
@@ -46,6 +49,7 @@ export class ApiPreviewsController {
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
   @ApiOperation({ operationId: 'startCodeEditor', summary: 'Start a browser editor (not offered)' })
+  @ApiOkResponse(STARTED)
   @ApiResponse(NOT_OFFERED)
   startCodeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<never> {
     return this.previews.start(caller, id, 'code editor');

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsString } from 'class-validator';
+import { Allow, IsOptional, IsString } from 'class-validator';
 import { DomainError } from '#kernel';
 import type { CheckRun } from '../workbench/check-fixes.js';
 import { DIFF_STATUSES, STAGING_STATUSES } from '../workbench/checkout-diff.js';
@@ -146,6 +146,7 @@ export class ApiFixChecksBody {
       },
     },
   })
+  @Allow()
   checkRuns!: unknown;
 
   static toChecks(body: ApiFixChecksBody | undefined): CheckRun[] {

@@ -44,10 +44,11 @@ const CONFIG: Readonly<Record<string, string>> = {
   'maintenance.auto': 'false',
 };
 
-/** Parts of a script's output, and what it was cut off at. */
 export interface ScriptTerms {
   readonly script: string;
   readonly args?: readonly string[];
+  /** 30 by default. */
+  readonly seconds?: number;
 }
 
 /**
@@ -63,12 +64,12 @@ export class SandboxGit {
    * The parts that the script emits. Errors: `conflict` (`no_repository`; `sandbox_stopped` when it was stopped
    * meanwhile; `repository_locked`; `git_failed` with what git says), `timeout`, `unavailable`.
    */
-  async parts(place: SandboxPlace, { script, args = [] }: ScriptTerms): Promise<Buffer[]> {
+  async parts(place: SandboxPlace, { script, args = [], seconds = SECONDS }: ScriptTerms): Promise<Buffer[]> {
     const execution = await this.provider.exec(place, {
       argv: ['/bin/sh', '-c', PRELUDE + script + EPILOGUE, 'git', ...args],
       env: environmentOf(place),
       cwd: [WORKSPACE_INSIDE, ...checkoutOf(place.scope)].join('/'),
-      timeoutMs: SECONDS * 1_000,
+      timeoutMs: seconds * 1_000,
       outputBytes: OUTPUT_BYTES,
     });
     await execution.write(null);
@@ -118,7 +119,7 @@ async function outcomeOf(execution: Execution): Promise<{ stdout: Buffer; stderr
 }
 
 function assertSuccess(exit: ExitFacts, stderr: string): void {
-  if (exit.timedOut) throw new DomainError('timeout', `git took longer than ${SECONDS} s in the sandbox`);
+  if (exit.timedOut) throw new DomainError('timeout', `git took too long in the sandbox`);
   if (exit.cancelled) throw sandboxUnavailable();
   if (exit.oomKilled) throw gitFailed('it needed more memory than the sandbox has');
   if (exit.code === NO_REPOSITORY) throw noRepository();
