@@ -22,8 +22,10 @@ const CONFIG: Readonly<Record<string, string>> = {
 };
 
 export interface GitCommand {
-  /** The repository; git runs inside it. */
+  /** The repository. */
   readonly repo: string;
+  /** Where git runs: the working tree, or the repository itself when left out. */
+  readonly folder?: string;
   readonly args: readonly string[];
   readonly config?: Readonly<Record<string, string>>;
   /** Absolute path of a quarantine: new objects go there, the repository's own are read through its alternates. */

@@ -11,11 +11,12 @@ const { values } = parseArgs({
   options: {
     socket: { type: 'string' },
     root: { type: 'string' },
+    workspaces: { type: 'string' },
     bench: { type: 'boolean', default: false },
     fault: { type: 'string' },
   },
 });
-if (!values.socket || !values.root) throw new Error('usage: runner --socket PATH --root FOLDER [--bench]');
+if (!values.socket || !values.root) throw new Error('usage: runner --socket PATH --root FOLDER [--workspaces FOLDER] [--bench]');
 
 if (values.fault !== undefined) {
   const { point, nth } = parseFault(values.fault);
@@ -29,6 +30,7 @@ process.stdout.on('error', leave);
 
 const server = createRunnerServer({
   root: values.root,
+  workspaces: values.workspaces ?? null,
   bench: values.bench,
   searchPath: process.env['PATH'] ?? '/usr/bin:/bin',
 });

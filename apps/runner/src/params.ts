@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import { isAbsolute, normalize, sep } from 'node:path';
 import { DomainError } from '#kernel';
+import type { CheckOut, CheckOutSource } from '#repos';
 
 const OID = /^[0-9a-f]{40}$/;
 const QUARANTINE = /^incoming-[0-9a-f]{24}$/;
@@ -14,21 +16,48 @@ export class ParamReader {
   constructor(
     values: unknown,
     private readonly root: string,
+    private readonly workspaces: string | null = null,
   ) {
     if (typeof values !== 'object' || values === null) throw invalid('params');
     this.values = values as Record<string, unknown>;
   }
 
   repo(): string {
-    const path = this.values['repo'];
-    const inRoot =
-      typeof path === 'string' &&
-      isAbsolute(path) &&
-      !path.includes('\0') &&
-      normalize(path) === path &&
-      path.startsWith(this.root.endsWith(sep) ? this.root : this.root + sep);
-    if (!inRoot) throw invalid('repo');
-    return path;
+    return below(this.root, this.values['repo'], 'repo');
+  }
+
+  /** Everything `check-out` is told. What becomes an argument of git can be no option of it. */
+  checkOut(): CheckOut {
+    const { target, source, author } = this.values as unknown as CheckOut;
+    if (this.workspaces === null) throw invalid('target');
+    if (typeof author?.name !== 'string' || typeof author.email !== 'string') throw invalid('author');
+    return {
+      target: below(this.workspaces, target, 'target'),
+      source: source === null ? null : this.source(source),
+      origin: this.values['origin'] === null ? null : webAddress(this.values['origin'], 'origin'),
+      branch: this.branch('branch'),
+      newBranch: this.branch('newBranch'),
+      author: { name: author.name, email: author.email },
+      maxBytes: this.count('maxBytes'),
+      maxFiles: this.count('maxFiles'),
+    };
+  }
+
+  private source(source: CheckOutSource): CheckOutSource {
+    if (source.kind === 'hosted') return { kind: 'hosted', repo: below(this.root, source.repo, 'source') };
+    const { addresses } = source;
+    if (!Array.isArray(addresses) || addresses.length === 0 || !addresses.every((address) => isIP(address) !== 0))
+      throw invalid('addresses');
+    const url = webAddress(source.url, 'source');
+    if (new URL(url).protocol !== 'https:') throw invalid('source');
+    return { kind: 'remote', url, addresses };
+  }
+
+  private branch(name: string): string | null {
+    const value = this.values[name];
+    if (value === null) return null;
+    if (typeof value !== 'string' || !/^[^-\s\0:^~?*[\\][^\s\0:^~?*[\\]{0,250}$/.test(value)) throw invalid(name);
+    return value;
   }
 
   oid(name: string): string {
@@ -72,6 +101,24 @@ export class ParamReader {
     if (typeof value !== 'string' || !QUARANTINE.test(value)) throw invalid('quarantine');
     return value;
   }
+}
+
+function below(root: string, path: unknown, field: string): string {
+  const isInside =
+    typeof path === 'string' &&
+    isAbsolute(path) &&
+    !path.includes('\0') &&
+    normalize(path) === path &&
+    path.startsWith(root.endsWith(sep) ? root : root + sep);
+  if (!isInside) throw invalid(field);
+  return path;
+}
+
+function webAddress(text: unknown, field: string): string {
+  if (typeof text !== 'string' || !URL.canParse(text)) throw invalid(field);
+  const { protocol, username, password, href } = new URL(text);
+  if (!['https:', 'http:'].includes(protocol) || username !== '' || password !== '') throw invalid(field);
+  return href;
 }
 
 function invalid(field: string): DomainError {

@@ -14,6 +14,8 @@ import { Slots, type SlotLimits } from './slots.js';
 export interface RunnerOptions {
   /** Repositories outside this folder are refused. */
   readonly root: string;
+  /** The folder that repositories may be checked out below; none when null. */
+  readonly workspaces: string | null;
   /** Whether the operations that only serve as yardsticks are offered. */
   readonly bench: boolean;
   /** Where git is found (a PATH). */
@@ -55,7 +57,7 @@ async function handle(
   response.once('close', () => gone.abort());
   response.on('error', () => gone.abort());
   const given = operation.body === 'params' ? await readJson(request) : headerParams(request);
-  const params = operation.params(new ParamReader(given, options.root));
+  const params = operation.params(new ParamReader(given, options.root, options.workspaces));
   const release = await lanes[operation.lane].acquire(gone.signal);
   const children: GitChild[] = [];
   try {
@@ -65,7 +67,7 @@ async function handle(
       signal: gone.signal,
       git: (command, limits) => {
         const environment = gitEnvironment(command, options.searchPath);
-        const run = { args: command.args, folder: command.repo, environment };
+        const run = { args: command.args, folder: command.folder ?? command.repo, environment };
         const child = new GitChild(run, limits, gone.signal);
         children.push(child);
         return child;

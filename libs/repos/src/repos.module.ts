@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { BullModule } from '@nestjs/bullmq';
 import { Global, Logger, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -28,6 +29,7 @@ import { RefsRepository } from './refs.repository.js';
 import { RefsService } from './refs.service.js';
 import { RefWriter } from './ref-writer.js';
 import { RepoEntity } from './repo.entity.js';
+import { RepoCheckouts } from './repo-checkouts.js';
 import { RepoCreation } from './repo-creation.js';
 import { RepoHoldings } from './repo-holdings.js';
 import { RepoGrowth } from './repo-growth.js';
@@ -63,6 +65,7 @@ const ENGINE: Provider[] = [
     useFactory: (config: AppConfig) =>
       GitRunner.start({
         root: repoRoot(config),
+        workspaces: resolve(config.DATA_DIR, 'workspaces'),
         ...(config.FAULT_POINT !== undefined && { fault: config.FAULT_POINT }),
       }),
   },
@@ -99,6 +102,7 @@ const SWEEP_MS = 6 * 3_600_000;
     RefsRepository,
     RefsService,
     RefWriter,
+    RepoCheckouts,
     RepoCreation,
     RepoGrowth,
     RepoHoldings,
@@ -111,7 +115,7 @@ const SWEEP_MS = 6 * 3_600_000;
     RepoUrls,
     RepoSweeper,
   ],
-  exports: [RefFiles, ReposService],
+  exports: [RefFiles, RepoCheckouts, ReposService],
 })
 export class ReposModule implements OnApplicationShutdown {
   constructor(

@@ -1,6 +1,7 @@
 import type { GitOperation } from '#repos';
 import type { Operation } from '../operation.js';
 import { catFile } from './cat-file.js';
+import { checkOut } from './check-out.js';
 import { checkWants } from './check-wants.js';
 import { connectivity } from './connectivity.js';
 import { countObjects } from './count-objects.js';
@@ -15,6 +16,7 @@ import { uploadPack } from './upload-pack.js';
 /** Every operation by its name; the type makes a forgotten one a compile error. */
 export const OPERATIONS: { readonly [N in GitOperation]: Operation<N> } = {
   'upload-pack': uploadPack,
+  'check-out': checkOut,
   'check-wants': checkWants,
   'index-pack': indexPack,
   connectivity,

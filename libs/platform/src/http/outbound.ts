@@ -78,6 +78,20 @@ export class Outbound {
     }
   }
 
+  /**
+   * The addresses that a program of ours may connect to in place of asking DNS itself. Errors: `invalid_input`
+   * (`address_not_allowed`), `upstream_failed`, `timeout`.
+   */
+  async addressesOf(url: URL): Promise<readonly string[]> {
+    assertHttp(url);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    try {
+      return await within(this.permitted(url), signal);
+    } catch (error) {
+      throw explain(error, signal);
+    }
+  }
+
   /** Whether HTTP without TLS may be spoken with the host: only where the operator has allowed it by name or network. */
   async mayBePlain(host: string): Promise<boolean> {
     const bare = host.replace(/^\[|\]$/g, '');

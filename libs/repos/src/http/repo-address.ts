@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import { pathOf } from '#platform';
+import type { GitAddress } from '../git-http/git-repos.service.js';
 import type { RepoAddress } from '../repo.js';
 import { TAIL_WORDS } from '../slugs.js';
 
@@ -26,6 +27,24 @@ export function resolveRepoAddress(request: Request, _response: Response, next: 
     resolveGit(request, path);
   }
   next();
+}
+
+/** Where a path of this server's points that a git client may clone from, with or without `.git`; null for any other. */
+export function toGitAddress(path: string): GitAddress | null {
+  const [match, account, namespace, slug] = GIT_PATH.exec(path.replace(/(?:\.git)?\/?$/, '.git')) ?? [];
+  if (!match || !account || !slug) return null;
+  const [owner, space, name] = [account, namespace, slug].map((text) => text && decoded(text));
+  if (!owner || !name || space === null) return null;
+  return { account: owner, repo: { namespace: space ?? null, slug: name } };
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
 }
 
 /** The address of the repository a request names, or null when it names none. */

@@ -52,6 +52,11 @@ export class GitRunner {
     return this.connection.converse('upload-pack', params, request, signal);
   }
 
+  /** A working tree with a repository of its own. @throws upstream_failed, unprocessable, payload_too_large, timeout */
+  checkOut(params: Params<'check-out'>, signal?: AbortSignal): Result<'check-out'> {
+    return this.connection.ask('check-out', params, signal);
+  }
+
   checkWants(params: Params<'check-wants'>, signal?: AbortSignal): Result<'check-wants'> {
     return this.connection.ask('check-wants', params, signal);
   }

@@ -4,6 +4,7 @@
  */
 export interface GitOperations {
   'upload-pack': { params: UploadPack; result: never };
+  'check-out': { params: CheckOut; result: CheckedOut };
   'check-wants': { params: CheckWants; result: WantsVerdict };
   'index-pack': { params: IndexPack; result: IndexedPack };
   connectivity: { params: Connectivity; result: ConnectivityVerdict };
@@ -118,4 +119,31 @@ export interface ObjectCount {
   readonly packs: number;
   readonly packBytes: number;
   readonly garbage: number;
+}
+
+export interface CheckOut {
+  /** Absolute path of an empty directory below the workspaces; it gets the working tree. */
+  readonly target: string;
+  /** Null for a repository without any history. */
+  readonly source: CheckOutSource | null;
+  /** What `origin` is called afterwards; null for none. */
+  readonly origin: string | null;
+  /** Null for the source's default branch. */
+  readonly branch: string | null;
+  /** A branch to begin there; null to follow the branch itself. */
+  readonly newBranch: string | null;
+  readonly author: { readonly name: string; readonly email: string };
+  /** Of the objects fetched, and of the files written. */
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
+export type CheckOutSource =
+  /** A bare repository below the runner's root, whose refs are on disk. */
+  | { readonly kind: 'hosted'; readonly repo: string }
+  /** Another server's, at the addresses that its host was seen to have. */
+  | { readonly kind: 'remote'; readonly url: string; readonly addresses: readonly string[] };
+
+export interface CheckedOut {
+  readonly branch: string;
 }

@@ -1,7 +1,7 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Clock, DomainError, faultPoint } from '#kernel';
 import type { Principal } from '#platform';
-import { assertHolds, LifeSteps } from './life-steps.js';
+import { LifeSteps } from './life-steps.js';
 import {
   assertMovable,
   isOverdue,
@@ -9,7 +9,7 @@ import {
   type LifeChange,
   notInitialized,
   restingHandle,
-  sandboxName,
+  sandboxLost,
 } from './life.js';
 import { LifeTimes } from './life-times.js';
 import { OwnDirectories } from './own-directories.js';
@@ -24,8 +24,6 @@ const nothing: AtStandstill = () => Promise.resolve({});
 /** Active sandboxes come to rest and back (sandbox-sessions.md §A13.3 rows 6 to 11, 16). Their directories stay. */
 @Injectable()
 export class Hibernation {
-  private readonly log = new Logger(Hibernation.name);
-
   constructor(
     private readonly steps: LifeSteps,
     private readonly stopper: SandboxStopper,
@@ -54,7 +52,8 @@ export class Hibernation {
     });
     if (!isBegun) return;
     // A use that saw the sandbox active has left its mark by now.
-    if (this.uses.isBusy(id)) await this.end(null, life, 'sandbox.wake', { state: 'active', ...this.times.fromNow() });
+    const wake = { caller: null, action: 'sandbox.wake' };
+    if (this.uses.isBusy(id)) await this.steps.end(wake, life, this.times.awake(id));
     else await this.bringToRest(null, life, nothing);
   }
 
@@ -74,15 +73,13 @@ export class Hibernation {
 
   /** Ends what another process began and did not live to end; the caller has taken its lease over. */
   async settle(life: Life): Promise<void> {
-    const action = 'sandbox.settle';
+    const step = { caller: null, action: 'sandbox.settle' };
     if (life.state === 'provisioning')
-      return this.fail(life, new DomainError('unavailable', 'Provisioning was interrupted; try again'));
-    await this.under(null, life, action, async () => {
-      await this.stopper.stop(life.id);
-      await this.directories.recover(life);
-      const isAtRest = life.state === 'hibernating' || life.state === 'restoring';
-      return isAtRest ? atRest(life) : { isStopping: false };
-    });
+      return this.steps.fail(life, new DomainError('unavailable', 'Provisioning was interrupted; try again'));
+    const isInside = life.state === 'hibernating' || life.state === 'restoring';
+    await this.stopper.stop(life.id);
+    if (isInside) await this.directories.recover(life);
+    await this.steps.end(step, life, isInside ? atRest(life) : { isStopping: false });
   }
 
   /** Takes over a sandbox that nobody is at work on but should be; null when somebody is, or nothing is left to do. */
@@ -111,60 +108,25 @@ export class Hibernation {
 
   private async bringToRest(caller: Principal | null, life: Life, work: AtStandstill): Promise<Life> {
     faultPoint('sandbox.hibernating');
-    return this.under(caller, life, 'sandbox.hibernate', async (signal) => {
+    const step = { caller, action: 'sandbox.hibernate' };
+    const stop = async (signal: AbortSignal): Promise<LifeChange> => {
       await this.stopper.stop(life.id);
       faultPoint('sandbox.stopped');
       return { ...(await work(life, signal)), ...atRest(life) };
-    });
+    };
+    return this.steps.complete(step, life, stop, { isStopping: true });
   }
 
   private async bringBack(caller: Principal | null, life: Life, work: AtStandstill): Promise<Life> {
     faultPoint('sandbox.restoring');
-    return this.under(caller, life, 'sandbox.restore', async (signal) => {
+    const step = { caller, action: 'sandbox.restore' };
+    return this.steps.complete(step, life, async (signal) => {
       await this.directories.recover(life);
-      // What ran when the state became `failed` may run on.
+      // What ran when the sandbox failed may run on.
       if (life.isStopping) await this.stopper.stop(life.id);
       const added = await work(life, signal);
-      if (!(await this.directories.exists(life)))
-        throw new DomainError('not_found', 'Saved sandbox is no longer available. Create a new sandbox.');
-      const times = this.times.fromNow();
-      const providerState = { type: 'vercel', sandboxName: sandboxName(life.id), expiresAt: times.expiresAt.getTime() };
-      return { state: 'active', isStopping: false, providerState, ...times, ...added };
-    });
-  }
-
-  /** The last step, or `failed` with the reason. A lost lease leaves the rest to whoever took it. */
-  private async under(
-    caller: Principal | null,
-    life: Life,
-    action: string,
-    work: (signal: AbortSignal) => Promise<LifeChange>,
-  ): Promise<Life> {
-    try {
-      const change = await this.steps.under(life, work);
-      return await this.end(caller, life, action, change);
-    } catch (error) {
-      await this.fail(life, error, { isStopping: life.state === 'hibernating' || life.isStopping });
-      throw error;
-    }
-  }
-
-  private end(caller: Principal | null, life: Life, action: string, change: LifeChange): Promise<Life> {
-    return this.steps.take(life.id, { caller, action }, (now) => {
-      assertHolds(now, life.leaseId);
-      return { ...change, lease: null };
-    });
-  }
-
-  /** Says truthfully that the work did not succeed, and why. */
-  async fail(life: Life, cause: unknown, change: LifeChange = {}): Promise<void> {
-    const error = cause instanceof DomainError ? cause.message : 'An internal error occurred';
-    if (!(cause instanceof DomainError)) this.log.error({ msg: 'lifecycle step failed', sandbox: life.id, err: cause });
-    await this.steps.takeIfThere(life.id, { caller: null, action: 'sandbox.fail' }, (now) => {
-      if (now.leaseId === null || now.leaseId !== life.leaseId) return null;
-      const state =
-        now.state === 'archived' ? {} : ({ state: 'failed', expiresAt: null, hibernateAfter: null } as const);
-      return { ...change, ...state, error, lease: null };
+      if (!(await this.directories.exists(life))) throw sandboxLost();
+      return { ...this.times.awake(life.id), isStopping: false, ...added };
     });
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
-import { Clock } from '#kernel';
+import { Injectable, Logger } from '@nestjs/common';
+import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
@@ -21,6 +21,8 @@ export interface Step {
 /** The only writer of states. Each step decides on the row as it is, held, and compares and sets. */
 @Injectable()
 export class LifeSteps {
+  private readonly log = new Logger(LifeSteps.name);
+
   constructor(
     private readonly db: Database,
     private readonly repository: LifecycleRepository,
@@ -55,16 +57,55 @@ export class LifeSteps {
     });
   }
 
+  /**
+   * The work that the lease of `life` was taken for, and the last step, which ends the lease. What goes wrong is told in
+   * the state, as `failed` with the reason, and thrown on; `onFailure` is written then, too. Whoever lost the lease writes
+   * nothing.
+   */
+  async complete(
+    step: Step,
+    life: Life,
+    work: (signal: AbortSignal) => Promise<LifeChange>,
+    onFailure: LifeChange = {},
+  ): Promise<Life> {
+    try {
+      const change = await this.under(life, work);
+      return await this.end(step, life, change);
+    } catch (error) {
+      await this.fail(life, error, onFailure);
+      throw error;
+    }
+  }
+
+  /** The last step of work under a lease. Errors: `conflict` (`lease_lost`), `not_found`. */
+  end(step: Step, { id, leaseId }: Life, change: LifeChange): Promise<Life> {
+    return this.take(id, step, (now) => {
+      if (now.leaseId === null || now.leaseId !== leaseId) throw leaseLost();
+      return { ...change, lease: null };
+    });
+  }
+
+  /** Says truthfully that the work did not succeed, and why. */
+  async fail({ id, leaseId }: Life, cause: unknown, change: LifeChange = {}): Promise<void> {
+    const isOurs = cause instanceof DomainError && cause.code !== 'internal';
+    if (!isOurs) this.log.error({ msg: 'lifecycle step failed', sandbox: id, err: cause });
+    const error = isOurs ? cause.message : 'An internal error occurred';
+    await this.takeIfThere(id, { caller: null, action: 'sandbox.fail' }, (now) => {
+      if (now.leaseId === null || now.leaseId !== leaseId) return null;
+      return { ...change, state: 'failed', error, lease: null, expiresAt: null, hibernateAfter: null };
+    });
+  }
+
   newLease(): Lease {
     const now = this.clock.now();
     return { id: `lifecycle:${now}:${randomUUID()}`, expiresAt: new Date(now + LEASE_MS) };
   }
 
   /**
-   * Works under the lease that the sandbox holds, renewing it. The signal says that it was lost: to a deletion, the
+   * Works under the lease that the sandbox has, renewing it. The signal says that it was lost: to a deletion, the
    * archive, or another process after this one stood still.
    */
-  async under<Result>(
+  private async under<Result>(
     { id, leaseId }: Pick<Life, 'id' | 'leaseId'>,
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
@@ -82,9 +123,4 @@ export class LifeSteps {
       clearInterval(timer);
     }
   }
-}
-
-/** The last step of work under a lease: only whoever still holds it may take it. */
-export function assertHolds(life: Life, leaseId: string | null): void {
-  if (life.leaseId === null || life.leaseId !== leaseId) throw leaseLost();
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel';
 import { AppConfig } from '#platform';
+import { type LifeChange, sandboxName } from './life.js';
 
 const MINUTE_MS = 60_000;
 /** What one request for more time brings (sandbox-sessions.md §A12.2). */
@@ -30,6 +31,13 @@ export class LifeTimes {
       hibernateAfter: new Date(now + this.idleMs),
       expiresAt: new Date(now + this.lifetimeMs),
     };
+  }
+
+  /** What becomes of a sandbox that is active from now on. `source`: what it was made of. */
+  awake(id: string, source?: object): LifeChange {
+    const times = this.fromNow();
+    const handle = { type: 'vercel', sandboxName: sandboxName(id), expiresAt: times.expiresAt.getTime() };
+    return { state: 'active', error: null, providerState: { ...handle, ...(source && { source }) }, ...times };
   }
 
   /** When the directory goes of a sandbox that is destroyed now. */

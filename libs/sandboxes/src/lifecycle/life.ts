@@ -107,6 +107,12 @@ export const sandboxChanging = ({ state }: Pick<Life, 'state'>): DomainError =>
     reason: 'sandbox_changing',
   });
 
+/** Nothing is left to wake up. */
+export const sandboxLost = (): DomainError =>
+  new DomainError('not_found', 'Saved sandbox is no longer available. Create a new sandbox.', {
+    reason: 'sandbox_lost',
+  });
+
 /** Its session was archived or deleted, or the time it had is over and another took the work over. */
 export const leaseLost = (): DomainError =>
   new DomainError('conflict', 'The session was changed meanwhile', { reason: 'lease_lost' });

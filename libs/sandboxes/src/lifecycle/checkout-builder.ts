@@ -1,0 +1,65 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { UsersService } from '#accounts';
+import { faultPoint, onDisk } from '#kernel';
+import { AppConfig, type Principal } from '#platform';
+import { RepoCheckouts } from '#repos';
+import { CHECKOUT } from '../coding-sessions/checkout.js';
+import type { Life, LifeChange } from './life.js';
+import { LifeTimes } from './life-times.js';
+import { OwnDirectories } from './own-directories.js';
+
+const MAX_FILES = 500_000;
+
+/** What a coding session is provisioned with. */
+export interface Checkout {
+  /** What is cloned; null for an empty repository. */
+  readonly cloneUrl: string | null;
+  readonly branch: string | null;
+  readonly isNewBranch: boolean;
+}
+
+/** Builds the directory of a coding session: its repository checked out, and nothing that leads back to where it is from. */
+@Injectable()
+export class CheckoutBuilder {
+  constructor(
+    private readonly checkouts: RepoCheckouts,
+    private readonly users: UsersService,
+    private readonly directories: OwnDirectories,
+    private readonly times: LifeTimes,
+    private readonly config: AppConfig,
+  ) {}
+
+  /**
+   * Looks whether the caller may have it before anything is begun, and answers the work for whoever holds the sandbox's
+   * lease. Errors: those of `RepoCheckouts.sourceOf`; the work throws those of `checkOut`.
+   */
+  async prepare(
+    caller: Principal,
+    { cloneUrl, branch, isNewBranch }: Checkout,
+  ): Promise<(life: Life, signal: AbortSignal) => Promise<LifeChange>> {
+    const source = cloneUrl === null ? null : await this.checkouts.sourceOf(caller, cloneUrl);
+    const { displayName, email } = await this.users.get(caller.userId);
+    const author = { name: displayName ?? caller.accountSlug, email };
+    const names = isNewBranch ? { branch: null, newBranch: branch } : { branch, newBranch: null };
+    const limits = { maxBytes: this.config.SANDBOX_MAX_CLONE_BYTES, maxFiles: MAX_FILES };
+    return async (life, signal) => {
+      const built = await this.directories.build(life);
+      try {
+        const target = join(built, CHECKOUT);
+        await onDisk(() => mkdir(target));
+        const request = { target, origin: cloneUrl, author, ...names, ...limits };
+        const made = await this.checkouts.checkOut(request, source, signal);
+        faultPoint('sandbox.cloned');
+        signal.throwIfAborted();
+        await this.directories.replace(life, built);
+        faultPoint('sandbox.provisioned');
+        const origin = { ...(cloneUrl !== null && { repo: cloneUrl }), branch: made.branch };
+        return { ...this.times.awake(life.id, origin), branch: made.branch };
+      } finally {
+        await this.directories.discard(built);
+      }
+    };
+  }
+}
