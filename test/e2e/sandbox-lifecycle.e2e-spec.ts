@@ -2,7 +2,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { SandboxLifecycle } from '../../libs/sandboxes/src/index.js';
-import { type Client, signUp, type TestAccount } from '../support/client.js';
+import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -38,6 +38,7 @@ interface Session {
   readonly lifecycleError: string | null;
   readonly lifecycleRunId: string | null;
   readonly hibernateAfter: string | null;
+  readonly sandboxExpiresAt: string | null;
 }
 
 async function sessionOf(id: string, client: Client = alice): Promise<Session> {
@@ -152,5 +153,116 @@ describe('a sandbox that is not used', () => {
     const { session } = (await alice.post('/api/sessions')).body as { session: Session };
     await sql('update sandbox set state = $2 where id = $1', [session.id, state]);
     await expect(lifecycle().ensureActive(session)).rejects.toMatchObject({ code });
+  });
+});
+
+describe('what clients do to a sandbox', () => {
+  const sandbox = (method: string, verb: string, body: object): Promise<Answer> =>
+    alice.send(method, `/api/sandbox${verb}`, body as never);
+
+  it('see it as it is: never running, running, paused and running again', async () => {
+    const { session } = (await alice.post('/api/sessions')).body as { session: Session };
+    const id = session.id;
+    const states = async (): Promise<unknown[]> => [
+      (await alice.get(`/api/sandbox/status?sessionId=${id}`)).body.status,
+      (await alice.get(`/api/sandbox/reconnect?sessionId=${id}`)).body.status,
+    ];
+    expect(await states()).toEqual(['no_sandbox', 'no_sandbox']);
+    await alice.post('/api/sandbox', { sessionId: id });
+    expect(await states()).toEqual(['active', 'connected']);
+    expect(await sandbox('POST', '/snapshot', { sessionId: id })).toMatchObject({
+      status: 200,
+      body: { createdAt: expect.any(Number) as number },
+    });
+    expect(await states()).toEqual(['no_sandbox', 'expired']);
+    const { body } = await alice.get(`/api/sandbox/status?sessionId=${id}`);
+    expect(body).toMatchObject({ hasSnapshot: true, lifecycle: { state: 'hibernated', sandboxExpiresAt: null } });
+    expect(await sandbox('PUT', '/snapshot', { sessionId: id })).toMatchObject({
+      status: 200,
+      body: { success: true, sandboxId: `session-${id}` },
+    });
+    expect(await sandbox('PUT', '/snapshot', { sessionId: id })).toMatchObject({ body: { alreadyRunning: true } });
+    expect(await states()).toEqual(['active', 'connected']);
+  });
+
+  it('give it more time, tell that it is used, and stop it', async () => {
+    const id = await provisioned();
+    const { body: before } = await alice.get(`/api/sandbox/status?sessionId=${id}`);
+    const extended = await sandbox('POST', '/extend', { sessionId: id });
+    expect(extended).toMatchObject({
+      status: 200,
+      body: { success: true, expiresAt: before.lifecycle.sandboxExpiresAt + 1_200_000, extendedBy: 1_200_000 },
+    });
+    expect((await sessionOf(id)).lifecycleVersion).toBe(1);
+    moveClock([server], MINUTE);
+    expect((await sandbox('POST', '/activity', { sessionId: id })).body).toEqual({ success: true });
+    moveClock([server], -MINUTE);
+    const { body: after } = await alice.get(`/api/sandbox/status?sessionId=${id}`);
+    expect(after.lifecycle.hibernateAfter).toBeGreaterThan(before.lifecycle.hibernateAfter as number);
+    expect((await sandbox('DELETE', '', { sessionId: id })).body).toEqual({ success: true });
+    expect((await sandbox('DELETE', '', { sessionId: id })).body).toEqual({ success: true, alreadyStopped: true });
+    expect((await sandbox('POST', '/activity', { sessionId: id })).body).toEqual({
+      success: false,
+      reason: 'not-active',
+    });
+  });
+
+  it.each([
+    ['POST', '/extend', 400, 'Sandbox not initialized'],
+    ['POST', '/snapshot', 400, 'Sandbox not initialized'],
+    ['PUT', '/snapshot', 404, 'No sandbox available for resume'],
+  ])('%s %s on what was never provisioned is %d', async (method, verb, status, error) => {
+    const { session } = (await alice.post('/api/sessions')).body as { session: Session };
+    expect(await sandbox(method, verb, { sessionId: session.id })).toMatchObject({ status, body: { error } });
+  });
+
+  it.each([
+    ['POST', '/extend'],
+    ['POST', '/activity'],
+    ['POST', '/snapshot'],
+    ['PUT', '/snapshot'],
+    ['DELETE', ''],
+  ])('%s %s names a session of the caller’s own', async (method, verb) => {
+    const id = await provisioned();
+    const stranger = await signUp(server);
+    const send = (client: Client, body: object): Promise<Answer> =>
+      client.send(method, `/api/sandbox${verb}`, body as never);
+    expect(await send(alice, {})).toMatchObject({ status: 400, body: { error: 'Missing sessionId' } });
+    expect(await send(alice, { sessionId: 'nosuch' })).toMatchObject({ status: 404 });
+    expect(await send(stranger, { sessionId: id })).toMatchObject({ status: 403, body: { error: 'Forbidden' } });
+    expect(await sessionOf(id)).toMatchObject({ lifecycleState: 'active', lifecycleVersion: 0 });
+  });
+
+  it.each([
+    ['POST', ''],
+    ['POST', '/extend'],
+    ['POST', '/snapshot'],
+    ['PUT', '/snapshot'],
+    ['DELETE', ''],
+  ])('%s %s may be for one version only', async (method, verb) => {
+    const id = await provisioned();
+    const answer = await alice.send(method, `/api/sandbox${verb}`, { sessionId: id }, { 'If-Match': '"9"' });
+    expect(answer).toMatchObject({ status: 412, body: { lifecycleVersion: 0 } });
+  });
+
+  it('at the same time end in one of the states that one after the other would', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const id = await provisioned();
+      const answers = await Promise.all([
+        sandbox('POST', '/extend', { sessionId: id }),
+        alice.patch(`/api/sessions/${id}`, { status: 'archived' }),
+        sandbox('POST', '/activity', { sessionId: id }),
+        sandbox('POST', '/snapshot', { sessionId: id }),
+        sandbox('POST', '/extend', { sessionId: id }),
+      ]);
+      expect(answers.map(({ status }) => status).filter((status) => ![200, 400, 409].includes(status))).toEqual([]);
+      await eventually(async () => (await sql('select from coding_session where is_stopping')).length === 0);
+      expect(await sessionOf(id)).toMatchObject({
+        lifecycleState: 'archived',
+        hibernateAfter: null,
+        sandboxExpiresAt: null,
+        lifecycleRunId: null,
+      });
+    }
   });
 });

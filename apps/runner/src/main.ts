@@ -16,7 +16,8 @@ const { values } = parseArgs({
     fault: { type: 'string' },
   },
 });
-if (!values.socket || !values.root) throw new Error('usage: runner --socket PATH --root FOLDER [--workspaces FOLDER] [--bench]');
+if (!values.socket || !values.root)
+  throw new Error('usage: runner --socket PATH --root FOLDER [--workspaces FOLDER] [--bench]');
 
 if (values.fault !== undefined) {
   const { point, nth } = parseFault(values.fault);

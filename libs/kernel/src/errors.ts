@@ -19,6 +19,8 @@ export const ERROR_STATUS = {
   rate_limited: 429,
   quota_exceeded: 429,
   internal: 500,
+  /** It did not succeed for a reason that the caller is told. */
+  operation_failed: 500,
   /** The installation does not offer it; trying again does not help. */
   not_implemented: 501,
   upstream_failed: 502,

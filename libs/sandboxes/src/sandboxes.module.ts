@@ -18,6 +18,7 @@ import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiPreviewsController } from './http/api-previews.controller.js';
+import { ApiSandboxController } from './http/api-sandbox.controller.js';
 import { ApiSessionsController } from './http/api-sessions.controller.js';
 import { ApiWorkbenchController } from './http/api-workbench.controller.js';
 import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
@@ -53,6 +54,7 @@ const provider = {
     ApiChatsController,
     ApiWorkbenchController,
     ApiPreviewsController,
+    ApiSandboxController,
   ],
   providers: [
     AgentRuns,

@@ -57,6 +57,8 @@ export class AppConfig {
   SANDBOX_CLONE_HOSTS = 'github.com';
   /** Largest file that may be put into a workspace over HTTP, in bytes. */
   @toInt @IsInt() @Min(1) SANDBOX_MAX_UPLOAD_BYTES = 104_857_600;
+  /** Largest repository that is cloned into a sandbox, in bytes: of what is fetched, and of its files. */
+  @toInt @IsInt() @Min(1_048_576) SANDBOX_MAX_CLONE_BYTES = 2_147_483_648;
   /** Minutes without use after which a sandbox hibernates. */
   @toInt @IsInt() @Min(1) @Max(10_080) SANDBOX_IDLE_MINUTES = 30;
   /** Minutes that a sandbox stays active at most unless it is extended. */

@@ -5,6 +5,8 @@ import type { GitOperation, GitOperations } from './operations.js';
 export interface GitRunnerOptions {
   /** Folder below which all repositories lie; the runner refuses others. */
   readonly root: string;
+  /** Folder below which repositories may be checked out; without it none may. */
+  readonly workspaces?: string;
   /** Also serve the yardsticks of the benchmark. */
   readonly bench?: boolean;
   /** Folders where git is looked for (a PATH); by default the system's usual ones. */
@@ -30,11 +32,11 @@ export class GitRunner {
 
   /** Starts the runner and resolves once it takes calls. @throws unavailable */
   static async start(options: GitRunnerOptions): Promise<GitRunner> {
-    const { root, bench, searchPath, fault } = options;
+    const { root, workspaces, bench, searchPath, fault } = options;
     const process = new RunnerProcess({
       name: 'git',
       entry: 'apps/runner/src/main.js',
-      args: ['--root', root, ...(bench ? ['--bench'] : [])],
+      args: ['--root', root, ...(workspaces ? ['--workspaces', workspaces] : []), ...(bench ? ['--bench'] : [])],
       ...(fault !== undefined && { firstArgs: ['--fault', fault] }),
       ...(searchPath !== undefined && { searchPath }),
     });

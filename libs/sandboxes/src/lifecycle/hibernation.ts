@@ -40,6 +40,7 @@ export class Hibernation {
   async pause(caller: Principal | null, id: string, version: number | null, work = nothing): Promise<Life> {
     const { life, isBegun } = await this.begin(caller, id, 'hibernating', (now) => {
       assertMovable(now, version);
+      if (!now.hasHandle) throw notInitialized();
       return now.state === 'active';
     });
     return isBegun ? this.bringToRest(caller, life, work) : life;

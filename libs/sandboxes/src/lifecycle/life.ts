@@ -24,6 +24,8 @@ export interface Life {
   readonly lastActivityAt: Date | null;
   /** Whether a directory was ever provisioned for it. */
   readonly hasHandle: boolean;
+  /** `sandboxState` of a coding session (§A12.4). */
+  readonly handle: Readonly<Record<string, unknown>> | null;
   /** Processes may be left although the state says there are none. */
   readonly isStopping: boolean;
   /** When an active sandbox is stopped whether or not it is used. */
@@ -64,7 +66,10 @@ export interface LifeSnapshot {
 export const EXPIRY_BUFFER_MS = 10_000;
 
 /** Whether an active sandbox is to be stopped now. */
-export function isOverdue({ hibernateAfter, expiresAt }: Life, now: number): boolean {
+export function isOverdue(
+  { hibernateAfter, expiresAt }: Pick<Life, 'hibernateAfter' | 'expiresAt'>,
+  now: number,
+): boolean {
   const due = Math.min(hibernateAfter?.getTime() ?? Infinity, (expiresAt?.getTime() ?? Infinity) - EXPIRY_BUFFER_MS);
   return due <= now;
 }

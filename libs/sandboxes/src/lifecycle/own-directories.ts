@@ -31,6 +31,8 @@ export class OwnDirectories {
   /** An empty directory to build in, on the same file system. `replace` or `discard` ends it. */
   async build(owner: Owner): Promise<string> {
     await this.workspaces.prepare(owner.accountId);
+    await this.workspaces.prepare(owner.accountId);
+    await this.recover(owner);
     const path = join(this.stagingOf(owner), `${owner.id}.${randomBytes(8).toString('hex')}`);
     await mkdir(path, { recursive: true });
     return path;
@@ -44,7 +46,7 @@ export class OwnDirectories {
   async replace(owner: Owner, built: string): Promise<void> {
     const { path, fresh, stale } = this.placesOf(owner);
     await this.workspaces.handOver(built);
-    await this.recover(owner);
+    await this.workspaces.handOver(built);
     await rename(built, fresh);
     faultPoint('sandbox.directory-built');
     await rename(path, stale).catch(ifAbsent(undefined));

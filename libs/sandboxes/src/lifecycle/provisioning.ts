@@ -57,12 +57,17 @@ export class Provisioning {
     const life = await this.steps.take(id, step, (now) => {
       if (now.state === 'archived') throw sessionArchived();
       if (now.leaseId !== null || now.state === 'active') return null;
-      return { state: 'provisioning', lease, error: null };
+      return { state: 'provisioning', lease, error: null, ...(checkout.cloneUrl && { cloneUrl: checkout.cloneUrl }) };
     });
     // Another request was faster: its sandbox is this one's too.
     if (life.leaseId !== lease.id) return this.bringUp(caller, id, checkout, null);
     faultPoint('sandbox.provisioning');
-    return this.steps.complete(step, life, (signal) => work(life, signal));
+    try {
+      return await this.steps.complete(step, life, (signal) => work(life, signal));
+    } catch (cause) {
+      if (cause instanceof DomainError && cause.reason === 'lease_lost') throw cause;
+      throw new DomainError('upstream_failed', 'Failed to provision sandbox', { cause });
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { SandboxProvider } from '../provider/sandbox-provider.js';
 import { SandboxUses } from './sandbox-uses.js';
@@ -14,7 +14,7 @@ export class SandboxStopper {
   private readonly log = new Logger(SandboxStopper.name);
 
   constructor(
-    @Optional() @Inject(SandboxProvider) private readonly provider: SandboxProvider | null,
+    private readonly provider: SandboxProvider,
     private readonly uses: SandboxUses,
   ) {}
 
@@ -26,7 +26,7 @@ export class SandboxStopper {
     const until = performance.now() + PATIENCE_MS;
     this.uses.abort(id, new DomainError('conflict', 'The sandbox was stopped', { reason: 'sandbox_stopped' }));
     for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
-      await this.provider?.stop(id);
+      await this.provider.stop(id);
       if (!this.uses.isBusy(id)) return;
       if (performance.now() > until) break;
       await pause(wait);

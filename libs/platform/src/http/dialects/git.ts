@@ -20,6 +20,7 @@ const WIRE_CODES: Readonly<Record<ErrorCode, string>> = {
   rate_limited: 'RATE_LIMITED',
   quota_exceeded: 'QUOTA_EXCEEDED',
   internal: 'INTERNAL_ERROR',
+  operation_failed: 'INTERNAL_ERROR',
   not_implemented: 'INTERNAL_ERROR',
   upstream_failed: 'INTERNAL_ERROR',
   unavailable: 'INTERNAL_ERROR',
