@@ -33,6 +33,7 @@ describe('the environment', () => {
       SANDBOX_CPU_PERCENT: 200,
       SANDBOX_IDLE_MINUTES: 30,
       SANDBOX_LIFETIME_MINUTES: 300,
+      SANDBOX_MAX_CLONE_BYTES: 2_147_483_648,
       SANDBOX_MAX_UPLOAD_BYTES: 104_857_600,
       SANDBOX_MEMORY_BYTES: 2_147_483_648,
       SANDBOX_PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
