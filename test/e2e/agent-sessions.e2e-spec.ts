@@ -111,6 +111,16 @@ describe('an agent session', () => {
     expect((await alice.get(`/v1/sessions/${id}`)).status).toBe(404);
   });
 
+  it('has nobody to answer where no model is configured, and works all the same', async () => {
+    const id = await create(alice);
+    expect(await alice.post(`/v1/sessions/${id}/messages`, { message: 'Hello' })).toMatchObject({
+      status: 503,
+      body: { error: 'llm_not_configured' },
+    });
+    expect((await alice.get(`/v1/sessions/${id}`)).body.busy).toBe(false);
+    expect((await alice.get(`/v1/sessions/${id}/files`)).status).toBe(200);
+  });
+
   it('ends by itself: five minutes after its last use, and at the end of its ttl', async () => {
     const db = server.app.get(Database);
     const [idle, hard] = [await create(alice), await create(alice, { persistent: true, ttl: 60 })];

@@ -24,3 +24,7 @@ export const FILE_DELETED = 'sandbox.file-deleted';
 export const SANDBOX_CHANGES_DISCARDED = 'sandbox.changes-discarded';
 /** Subject: the sandbox. Payload: `target`, `reason`. */
 export const SANDBOX_EGRESS_DENIED = 'sandbox.egress-denied';
+/** Subject: the sandbox. Payload: `response_id`. */
+export const RESPONSE_STARTED = 'sandbox.response-started';
+/** Subject: the sandbox. Payload: `response_id`, `status`, `input_tokens`, `output_tokens`. */
+export const RESPONSE_ENDED = 'sandbox.response-ended';

@@ -1,8 +1,7 @@
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { AppConfig } from '#platform';
-import { AgentRunsRepository } from './agent/agent-runs.repository.js';
-import { AgentRuns } from './agent/agent-runs.service.js';
+import { AGENT_PROVIDERS } from './agent/agent-providers.js';
 import { AgentSessionsRepository } from './agent-sessions/agent-sessions.repository.js';
 import { AgentSessionsService } from './agent-sessions/agent-sessions.service.js';
 import { ChatMessagesService } from './chats/chat-messages.service.js';
@@ -15,6 +14,7 @@ import { CodingSessionsService } from './coding-sessions/coding-sessions.service
 import { Conversations } from './conversations/conversations.js';
 import { ConversationsRepository } from './conversations/conversations.repository.js';
 import { AgentFilesController } from './http/agent-files.controller.js';
+import { AgentMessagesController } from './http/agent-messages.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiPreviewsController } from './http/api-previews.controller.js';
@@ -50,6 +50,7 @@ const provider = {
   controllers: [
     AgentSessionsController,
     AgentFilesController,
+    AgentMessagesController,
     ApiSessionsController,
     ApiChatsController,
     ApiWorkbenchController,
@@ -57,8 +58,7 @@ const provider = {
     ApiSandboxController,
   ],
   providers: [
-    AgentRuns,
-    AgentRunsRepository,
+    ...AGENT_PROVIDERS,
     AgentSessionsRepository,
     AgentSessionsService,
     ChatMessagesService,

@@ -9,10 +9,19 @@ export interface LlmToolCall {
   readonly arguments: object;
 }
 
+export interface LlmSpeech {
+  /** Said before the text, as services do that show what their models think. */
+  readonly thinking?: string;
+  readonly text?: string;
+  readonly toolCalls?: readonly LlmToolCall[];
+  /** Of a stream, after what is said: it tells of an error, breaks off, or waits with its end. */
+  readonly then?: 'error' | 'drop' | Promise<unknown>;
+}
+
 /** What the model does next: says something, calls tools, or fails as the real service does. */
 export type LlmReply =
   | string
-  | { readonly text?: string; readonly toolCalls: readonly LlmToolCall[] }
+  | LlmSpeech
   | { readonly status: number; readonly message?: string; readonly headers?: Readonly<Record<string, string>> }
   /** Bytes in place of an answer. */
   | { readonly raw: string };
@@ -121,23 +130,25 @@ export class LlmPeer {
     }
     this.served += 1;
     const answer = new ChatAnswer(`chatcmpl-${this.served}`, chat, reply);
-    if (chat.stream === true) answer.stream(response);
+    if (chat.stream === true) await answer.stream(response);
     else send(response, 200, answer.whole());
   }
 }
 
 /** One answer in both of its forms. */
 class ChatAnswer {
+  private readonly speech: LlmSpeech;
   private readonly text: string | null;
-  private readonly toolCalls: readonly object[];
+  private readonly toolCalls: readonly { readonly function: { readonly name: string; readonly arguments: string } }[];
 
   constructor(
     private readonly id: string,
     private readonly chat: ChatRequest,
-    reply: Exclude<LlmReply, { status: number } | { raw: string }>,
+    reply: string | LlmSpeech,
   ) {
-    this.text = typeof reply === 'string' ? reply : (reply.text ?? null);
-    this.toolCalls = (typeof reply === 'string' ? [] : reply.toolCalls).map((call, index) => ({
+    this.speech = typeof reply === 'string' ? { text: reply } : reply;
+    this.text = this.speech.text ?? null;
+    this.toolCalls = (this.speech.toolCalls ?? []).map((call, index) => ({
       id: `call_${id}_${index}`,
       type: 'function',
       function: { name: call.name, arguments: JSON.stringify(call.arguments) },
@@ -151,15 +162,24 @@ class ChatAnswer {
     return { ...this.head('chat.completion'), choices, usage: this.usage() };
   }
 
-  stream(response: ServerResponse): void {
+  async stream(response: ServerResponse): Promise<void> {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const write = (chunk: object): unknown =>
       response.write(`data: ${JSON.stringify({ ...this.head('chat.completion.chunk'), ...chunk })}\n\n`);
     const delta = (part: object, finish: string | null = null): unknown =>
       write({ choices: [{ index: 0, delta: part, logprobs: null, finish_reason: finish }] });
+    const { thinking, then } = this.speech;
     delta({ role: 'assistant', content: this.text === null ? null : '' });
-    for (const part of this.text?.match(/[^]{1,16}/gu) ?? []) delta({ content: part });
-    this.toolCalls.forEach((call, index) => delta({ tool_calls: [{ index, ...call }] }));
+    for (const part of pieces(thinking)) delta({ reasoning_content: part });
+    for (const part of pieces(this.text)) delta({ content: part });
+    this.toolCalls.forEach((call, index) => {
+      const { name, arguments: input } = call.function;
+      delta({ tool_calls: [{ index, ...call, function: { name, arguments: '' } }] });
+      for (const part of pieces(input)) delta({ tool_calls: [{ index, function: { arguments: part } }] });
+    });
+    if (then === 'drop') return void response.write('data: {"id":', () => response.destroy());
+    if (then === 'error') return void response.end(`data: ${JSON.stringify(new Refusal(500, OVERLOADED).body)}\n\n`);
+    await then;
     delta({}, this.finish());
     if (this.chat.stream_options?.include_usage === true) write({ choices: [], usage: this.usage() });
     response.end('data: [DONE]\n\n');
@@ -179,6 +199,9 @@ class ChatAnswer {
     return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
   }
 }
+
+const OVERLOADED = 'The server is overloaded: secret-of-the-endpoint';
+const pieces = (text: string | null | undefined): readonly string[] => text?.match(/[^]{1,16}/gu) ?? [];
 
 const model = (id: string): object => ({ id, object: 'model', created: 1_700_000_000, owned_by: 'peer' });
 

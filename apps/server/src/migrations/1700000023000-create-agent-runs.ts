@@ -7,7 +7,9 @@ export class CreateAgentRuns1700000023000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop table agent_idempotency, agent_message, agent_tool_call, agent_run_event, agent_run');
+    await runner.query(
+      'drop table agent_usage, agent_idempotency, agent_message, agent_tool_call, agent_run_event, agent_run',
+    );
   }
 }
 
@@ -49,7 +51,7 @@ const STATEMENTS = [
   `create table agent_tool_call (
     run_id text not null references agent_run (id) on delete cascade,
     id text not null,
-    content text,
+    content json,
     is_error boolean not null default false,
     answered_at timestamptz,
     primary key (run_id, id)
@@ -73,4 +75,13 @@ const STATEMENTS = [
     primary key (account_id, principal_id, key)
   )`,
   `create index agent_idempotency_by_age on agent_idempotency (created_at)`,
+  // Per hour of the clock (UTC). Outlives the sessions: what was used stays used.
+  `create table agent_usage (
+    account_id uuid not null references account (id),
+    bucket text not null check (bucket in ('session_turn', 'response')),
+    hour timestamptz not null,
+    turns integer not null default 0,
+    tokens bigint not null default 0,
+    primary key (account_id, bucket, hour)
+  )`,
 ];

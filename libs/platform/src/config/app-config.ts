@@ -75,6 +75,16 @@ export class AppConfig {
   @toInt @IsInt() @Min(1_048_576) SANDBOX_SCRATCH_BYTES = 536_870_912;
   /** Folders where bwrap and what it needs are looked for. */
   @IsString() SANDBOX_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  /** Calls of the model that one turn of an agent may take. */
+  @toInt @IsInt() @Min(1) @Max(1_000) AGENT_MAX_STEPS = 100;
+  /** Tokens that one turn of an agent may use, read and written together. */
+  @toInt @IsInt() @Min(1) AGENT_TOKENS_PER_TURN = 2_000_000;
+  /** Turns of agents per account and hour or day of the clock; 0 for any number. */
+  @toInt @IsInt() @Min(0) AGENT_TURNS_PER_HOUR = 300;
+  @toInt @IsInt() @Min(0) AGENT_TURNS_PER_DAY = 5_000;
+  /** Tokens of agents per account and hour or day of the clock; 0 for any number. */
+  @toInt @IsInt() @Min(0) AGENT_TOKENS_PER_HOUR = 20_000_000;
+  @toInt @IsInt() @Min(0) AGENT_TOKENS_PER_DAY = 200_000_000;
   /** Largest accepted commit body in bytes. */
   @toInt @IsInt() @Min(1024) @Max(1_073_741_824) MAX_COMMIT_BODY = 26_214_400;
   /** Largest accepted push in bytes. */

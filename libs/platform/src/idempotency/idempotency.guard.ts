@@ -1,14 +1,13 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
-import { DomainError } from '#kernel';
 import { principalOf } from '../access/caller.js';
 import { presentedCredential } from '../access/presented-credential.js';
 import { BodyReader } from '../http/body-reader.js';
 import { ReplayedAnswer } from '../http/replayed-answer.js';
 import { currentContext } from '../http/request-context.js';
 import { Idempotency } from './idempotency.js';
-import { holdsSecret, honoursIdempotencyKey, MAX_KEY_LENGTH } from './idempotent-routes.js';
+import { holdsSecret, honoursIdempotencyKey, toIdempotencyKey } from './idempotent-routes.js';
 import { sealingKey } from './sealed-body.js';
 
 /**
@@ -25,13 +24,14 @@ export class IdempotencyGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
-    const key = request.headers['idempotency-key'];
+    const header = request.headers['idempotency-key'];
     const caller = principalOf(request);
     const here = currentContext();
-    if (key === undefined || !caller || !here) return true;
+    if (header === undefined || !caller || !here) return true;
     const handler = context.getHandler();
     if (!honoursIdempotencyKey(this.reflector, request.method, [handler, context.getClass()])) return true;
-    if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH) throw badKey();
+    const key = toIdempotencyKey(header);
+    if (key === null) return true;
 
     const secret = holdsSecret(this.reflector, handler) ? presentedCredential(request) : null;
     const claimed = await this.idempotency.claim({
@@ -46,10 +46,4 @@ export class IdempotencyGuard implements CanActivate {
     here.claim = claimed;
     return true;
   }
-}
-
-function badKey(): DomainError {
-  return new DomainError('bad_request', `Idempotency-Key must be 1-${MAX_KEY_LENGTH} characters`, {
-    field: 'Idempotency-Key',
-  });
 }

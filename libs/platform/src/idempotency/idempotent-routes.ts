@@ -1,6 +1,7 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
 import { ApiExtension } from '@nestjs/swagger';
+import { DomainError } from '#kernel';
 import { ACCESS_RULE, type AccessRule } from '../access/access-rule.js';
 import { BODY_RULE, type BodyRule } from '../http/body-reader.js';
 
@@ -24,6 +25,14 @@ export const OWN_REPEATS = 'x-own-repeats';
 /** The route has rules of its own for repeated requests, e.g. because its answer is a stream: no answer is recorded. */
 export const OwnIdempotency = (): MethodDecorator =>
   applyDecorators(SetMetadata(OWN_IDEMPOTENCY, true), ApiExtension(OWN_REPEATS, true));
+/** Errors: `bad_request`. */
+export function toIdempotencyKey(header: string | readonly string[] | undefined): string | null {
+  if (header === undefined) return null;
+  if (typeof header === 'string' && header.length > 0 && header.length <= MAX_KEY_LENGTH) return header;
+  throw new DomainError('bad_request', `Idempotency-Key must be 1-${MAX_KEY_LENGTH} characters`, {
+    field: IDEMPOTENCY_HEADER,
+  });
+}
 
 type Handler = Parameters<Reflector['get']>[1];
 
@@ -41,7 +50,7 @@ export function isMutating(method: string, scopes: readonly string[]): boolean {
 }
 
 /**
- * True for routes that honour an Idempotency-Key: they change something on behalf of an identified caller, and their
+ * True for routes whose Idempotency-Key is honoured here: they change something on behalf of an identified caller, and their
  * body can be compared, which a streamed one cannot.
  */
 export function honoursIdempotencyKey(reflector: Reflector, method: string, targets: [Handler, Handler]): boolean {

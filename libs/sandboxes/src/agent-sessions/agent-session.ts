@@ -37,7 +37,7 @@ export interface NewAgentSession {
 }
 
 /** How long a session that is not persistent outlives its last response (§B3.5). */
-const IDLE_MS = 5 * 60_000;
+export const IDLE_MS = 5 * 60_000;
 
 /**
  * When a session ends that has nothing under way: `ttl` after its creation, or five minutes after its last response if

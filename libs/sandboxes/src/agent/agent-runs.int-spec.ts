@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { SystemClock } from '#kernel';
-import { Database, type PeriodicTasks, Usage } from '#platform';
+import { Database, type PeriodicTasks } from '#platform';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import type { AgentOutcome, StoredEvent } from './agent-event.js';
 import { newResponseId, type NewAgentRun } from './agent-run.js';
@@ -41,7 +41,7 @@ class Node {
     const db = new Database(source);
     const clock = new SystemClock();
     const tasks = { register: () => undefined } as unknown as PeriodicTasks;
-    const runs = new AgentRuns(db, new AgentRunsRepository(db), new Usage(db, clock), tasks, clock);
+    const runs = new AgentRuns(db, new AgentRunsRepository(db), tasks, clock);
     const node = new Node(source, db, runs);
     open.push(node);
     return node;

@@ -5,6 +5,9 @@ import type { AgentRun, NewAgentRun } from './agent-run.js';
 
 /** How long a run outlives the last word of its process. */
 const LEASE = `interval '20 seconds'`;
+/** Somebody wants it to end, or its sandbox is about to go. */
+const STOPPED = `(cancel_requested_at is not null
+  or exists (select 1 from sandbox s where s.id = agent_run.sandbox_id and s.state = 'destroying'))`;
 const COLUMNS = `id, kind, account_id as "accountId", user_id as "userId", sandbox_id as "sandboxId", slot, status,
   next_seq as "nextSeq", deadline_at as "deadlineAt", created_at as "createdAt", ended_at as "endedAt"`;
 
@@ -105,7 +108,7 @@ export class AgentRunsRepository {
       `with held as (
          update agent_run set next_seq = $3, lease_expires_at = now() + ${LEASE}
           where id = $1 and lease_owner = $2 and ended_at is null
-         returning id, cancel_requested_at is not null as "isCancelRequested"),
+         returning id, ${STOPPED} as "isCancelRequested"),
        stored as (
          insert into agent_run_event (run_id, seq, data)
          select held.id, event.seq, event.data::json
@@ -128,23 +131,23 @@ export class AgentRunsRepository {
     return this.db.query<RunSign>(
       `update agent_run set lease_expires_at = now() + ${LEASE}
         where id = any($1) and lease_owner = $2 and ended_at is null
-       returning id, cancel_requested_at is not null as "isCancelRequested"`,
+       returning id, ${STOPPED} as "isCancelRequested"`,
       [ids, owner],
     );
   }
 
-  /** Answers the runs under way that are now to be cancelled: the one with that id, or all of these sandboxes. */
-  requestCancel(of: { readonly id: string } | { readonly sandboxIds: readonly string[] }): Promise<RunSign[]> {
-    const [column, value] = 'id' in of ? ['id', [of.id]] : ['sandbox_id', of.sandboxIds];
-    return this.db.query<RunSign>(
+  /** False when there is nothing to cancel any more. */
+  async requestCancel(id: string): Promise<boolean> {
+    const rows = await this.db.query(
       `update agent_run set cancel_requested_at = coalesce(cancel_requested_at, now())
-        where ${column} = any($1) and ended_at is null returning id, true as "isCancelRequested"`,
-      [value],
+        where id = $1 and ended_at is null returning 1`,
+      [id],
     );
+    return rows.length > 0;
   }
 
-  /** False when the run had ended already or is another process's. */
-  async end(id: string, by: Ending, { status, error, usage, at, events, from }: RunEnd): Promise<boolean> {
+  /** Answers the place of the first event; null when the run had ended already or is another process's. */
+  async end(id: string, by: Ending, { status, error, usage, at, events, from }: RunEnd): Promise<number | null> {
     const [row] = await this.db.query<{ from: number }>(
       `update agent_run set status = $2, error = $3, input_tokens = $4, output_tokens = $5, ended_at = $6,
          next_seq = coalesce($7, next_seq) + $8, lease_owner = null, lease_expires_at = null
@@ -163,13 +166,13 @@ export class AgentRunsRepository {
         by === 'abandoned' ? null : by.owner,
       ],
     );
-    if (!row) return false;
+    if (!row) return null;
     await this.db.query(
       `insert into agent_run_event (run_id, seq, data)
        select $1, $2 + place - 1, data::json from unnest($3::text[]) with ordinality as event (data, place)
        on conflict do nothing`,
       [id, row.from, events.map((event) => JSON.stringify(event))],
     );
-    return true;
+    return row.from;
   }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { Database, PeriodicTasks, Usage, untilNone } from '#platform';
+import { Database, PeriodicTasks, untilNone } from '#platform';
 import { type AgentEvent, type AgentOutcome, isOutcome, type StoredEvent, type TokenUsage } from './agent-event.js';
 import { type AgentRun, isOver, type NewAgentRun, responseNotFound, sessionBusy } from './agent-run.js';
 import { AgentRunsRepository, type Ending } from './agent-runs.repository.js';
@@ -18,6 +18,10 @@ export interface RunningAgent {
   readonly signal: AbortSignal;
   /** Tells an event; resolves when the next one may come. */
   emit(event: AgentEvent): Promise<void>;
+  /** Ends the run as cancelled: what it works on is going away. */
+  stop(): void;
+  /** Once the end of the run is stored. */
+  afterEnd(work: () => void): void;
   /** Tokens used so far; counted to the run however it ends. */
   used(usage: TokenUsage): void;
 }
@@ -25,7 +29,7 @@ export interface RunningAgent {
 export type AgentWork = (agent: RunningAgent) => Promise<AgentOutcome>;
 
 /** What a surface does when a run of its kind ends: in the transaction that ends it, once, wherever that happens. */
-export type RunEnded = (run: AgentRun, outcome: AgentOutcome) => Promise<void>;
+export type RunEnded = (run: AgentRun, outcome: AgentOutcome, usage: TokenUsage) => Promise<void>;
 
 interface ActiveRun {
   readonly run: AgentRun;
@@ -60,7 +64,6 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
   constructor(
     private readonly db: Database,
     private readonly runs: AgentRunsRepository,
-    private readonly usage: Usage,
     private readonly tasks: PeriodicTasks,
     private readonly clock: Clock,
   ) {}
@@ -93,9 +96,13 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     return run;
   }
 
+  find(accountId: string, id: string): Promise<AgentRun | null> {
+    return this.runs.find(accountId, id);
+  }
+
   /** Errors: `not_found`, also for another account's. */
   async get(accountId: string, id: string): Promise<AgentRun> {
-    const run = await this.runs.find(accountId, id);
+    const run = await this.find(accountId, id);
     if (!run) throw responseNotFound();
     return run;
   }
@@ -135,15 +142,10 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Answers whether there was anything to cancel. Errors: `not_found`. */
   async cancel(accountId: string, id: string): Promise<boolean> {
-    const run = await this.get(accountId, id);
-    if (run.endedAt) return false;
-    return (await this.stop(await this.runs.requestCancel({ id }))) > 0;
-  }
-
-  /** Cancels what runs in sandboxes that are about to go; joins the caller's transaction. */
-  async cancelIn(sandboxIds: readonly string[]): Promise<void> {
-    const signs = await this.runs.requestCancel({ sandboxIds });
-    await this.db.afterCommit(async () => void (await this.stop(signs)));
+    await this.get(accountId, id);
+    if (!(await this.runs.requestCancel(id))) return false;
+    this.active.get(id)?.stop.abort(new RunStop('cancelled'));
+    return true;
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -171,15 +173,19 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
   private async execute(run: AgentRun, work: AgentWork, stop: AbortController): Promise<void> {
     const log = new RunLog((events) => this.store(run, events, stop), run.nextSeq);
     let usage: TokenUsage = { inputTokens: 0, outputTokens: 0 };
+    const afterwards: (() => void)[] = [];
     const agent: RunningAgent = {
       run,
       signal: stop.signal,
       emit: (event) => log.add(event),
+      stop: () => stop.abort(new RunStop('cancelled')),
+      afterEnd: (last) => void afterwards.push(last),
       used: (tokens) => (usage = tokens),
     };
     const outcome = await this.outcomeOf(agent, work);
     const { events, from } = await log.close();
     await this.tryEnd(run, outcome, usage, [...events, outcome], from);
+    for (const last of afterwards) last();
   }
 
   private async outcomeOf(agent: RunningAgent, work: AgentWork): Promise<AgentOutcome> {
@@ -218,7 +224,6 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     for (let attempt = 1; attempt <= END_TRIES; attempt += 1) {
       try {
         await this.db.transaction(() => this.end(run, { owner: this.owner }, { outcome, usage, events, from }));
-        this.usage.count(run.accountId, 'agent_tokens', usage.inputTokens + usage.outputTokens);
         return;
       } catch (error) {
         this.log.warn({ msg: 'the end of a run could not be stored', err: error, runId: run.id, attempt });
@@ -239,16 +244,16 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     },
   ): Promise<boolean> {
     const { outcome } = end;
-    const isEnded = await this.runs.end(run.id, by, {
+    const from = await this.runs.end(run.id, by, {
       ...end,
       status: outcome.type,
       error: outcome.type === 'failed' ? outcome.error : null,
       at: this.clock.date(),
     });
-    if (!isEnded) return false;
-    await this.kinds.get(run.kind)?.(run, outcome);
-    // Followers read the end from the database: it may be longer than what they were told.
-    await this.db.afterCommit(() => this.feed.publish(run.id, []));
+    if (from === null) return false;
+    await this.kinds.get(run.kind)?.(run, outcome, end.usage);
+    const events = end.events.map((data, index) => ({ seq: from + index, data }));
+    await this.db.afterCommit(() => this.feed.publish(run.id, events));
     return true;
   }
 
@@ -268,11 +273,6 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
       if (run?.isAbandoned) await this.abandon(run);
     });
     return true;
-  }
-
-  private async stop(signs: readonly { readonly id: string }[]): Promise<number> {
-    for (const { id } of signs) this.active.get(id)?.stop.abort(new RunStop('cancelled'));
-    return Promise.resolve(signs.length);
   }
 
   private async keep(): Promise<void> {

@@ -1,0 +1,27 @@
+import type { Provider } from '@nestjs/common';
+import { AgentResponsesService } from './agent-responses.service.js';
+import { AgentRunsRepository } from './agent-runs.repository.js';
+import { AgentRuns } from './agent-runs.service.js';
+import { AgentTurnsRepository } from './agent-turns.repository.js';
+import { AgentTurnsService } from './agent-turns.service.js';
+import { BuiltInAgent } from './built-in-agent.js';
+import { ClientToolCalls } from './client-tool-calls.js';
+import { SandboxTools } from './sandbox-tools.js';
+import { TurnBooks } from './turn-books.js';
+import { TurnKeysRepository } from './turn-keys.repository.js';
+import { TurnLimits } from './turn-limits.js';
+
+/** Runs of agents, and the turns of agent sessions. */
+export const AGENT_PROVIDERS: Provider[] = [
+  AgentResponsesService,
+  AgentRunsRepository,
+  AgentRuns,
+  AgentTurnsRepository,
+  AgentTurnsService,
+  BuiltInAgent,
+  ClientToolCalls,
+  SandboxTools,
+  TurnBooks,
+  TurnKeysRepository,
+  TurnLimits,
+];
