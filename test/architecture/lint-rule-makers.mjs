@@ -19,7 +19,7 @@ export function exceptDescribe(rule) {
   };
 }
 
-/** Covers `describe(…)`, `describe.each(…)(…)`, `describe.each` with a table, and `describe.only`. */
+/** Covers `describe(…)`, `describe.each(…)(…)`, `describe.each` with a table, and `describe.only`; `onAbleMachines` is one. */
 function isDescribeCallback(node) {
   if (node.parent?.type !== 'CallExpression') return false;
   let callee = node.parent.callee;
@@ -28,5 +28,5 @@ function isDescribeCallback(node) {
     if (!inner) return false;
     callee = inner;
   }
-  return callee.name === 'describe';
+  return callee.name === 'describe' || callee.name === 'onAbleMachines';
 }

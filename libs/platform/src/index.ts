@@ -35,6 +35,7 @@ export * from './http/byte-range.js';
 export * from './http/dialect.filter.js';
 export * from './http/dialects.js';
 export type { Dialect } from './http/dialects/dialect.js';
+export { sendEventStream } from './http/event-stream.js';
 export * from './http/keyset.js';
 export * from './http/middleware.js';
 export * from './http/multipart.js';

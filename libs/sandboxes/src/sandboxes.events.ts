@@ -28,3 +28,5 @@ export const SANDBOX_EGRESS_DENIED = 'sandbox.egress-denied';
 export const RESPONSE_STARTED = 'sandbox.response-started';
 /** Subject: the sandbox. Payload: `response_id`, `status`, `input_tokens`, `output_tokens`. */
 export const RESPONSE_ENDED = 'sandbox.response-ended';
+/** Subject: the sandbox. Payload: `execution_id`. */
+export const COMMAND_STARTED = 'sandbox.command-started';

@@ -13,6 +13,12 @@ import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repo
 import { CodingSessionsService } from './coding-sessions/coding-sessions.service.js';
 import { Conversations } from './conversations/conversations.js';
 import { ConversationsRepository } from './conversations/conversations.repository.js';
+import { ExecutionLogs } from './executions/execution-logs.js';
+import { ExecutionStarts } from './executions/execution-starts.js';
+import { ExecutionsRepository } from './executions/executions.repository.js';
+import { ExecutionsService } from './executions/executions.service.js';
+import { RunningExecutions } from './executions/running-executions.js';
+import { AgentExecutionsController } from './http/agent-executions.controller.js';
 import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentMessagesController } from './http/agent-messages.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
@@ -56,6 +62,7 @@ const provider = {
     ApiWorkbenchController,
     ApiPreviewsController,
     ApiSandboxController,
+    AgentExecutionsController,
   ],
   providers: [
     ...AGENT_PROVIDERS,
@@ -70,8 +77,13 @@ const provider = {
     CodingSessionsService,
     Conversations,
     ConversationsRepository,
+    ExecutionLogs,
+    ExecutionsRepository,
+    ExecutionsService,
+    ExecutionStarts,
     ...LIFECYCLE_PROVIDERS,
     provider,
+    RunningExecutions,
     SandboxesRepository,
     SandboxHoldings,
     SandboxJournal,

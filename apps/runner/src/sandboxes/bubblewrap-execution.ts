@@ -59,7 +59,7 @@ export class BubblewrapExecution implements Execution {
   private readonly timers: NodeJS.Timeout[] = [];
   private status = '';
   private stderr = '';
-  private ending: 'timedOut' | 'cancelled' | 'oomKilled' | 'tooManyProcesses' | null = null;
+  private ending: 'timedOut' | 'cancelled' | 'oomKilled' | 'tooManyProcesses' | 'diskFull' | null = null;
 
   constructor(
     launch: Launch,
@@ -183,6 +183,7 @@ export class BubblewrapExecution implements Execution {
       timedOut: this.ending === 'timedOut',
       oomKilled,
       tooManyProcesses: this.ending === 'tooManyProcesses',
+      diskFull: this.ending === 'diskFull',
       cancelled: this.ending === 'cancelled',
       truncated: this.output.truncated,
       durationMs: Math.round(performance.now() - this.startedAt),

@@ -19,6 +19,7 @@ import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js'
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessions-for-upkeep.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
+import { CreateExecutions1700000021000 } from './1700000021000-create-executions.js';
 import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.js';
 import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
 import { LinkChatsToCapturedSessions1700000024000 } from './1700000024000-link-chats-to-captured-sessions.js';
@@ -42,6 +43,7 @@ export const MIGRATIONS = [
   CreateAutosyncAndDlp1700000017000,
   IndexSessionsForUpkeep1700000018000,
   CreateSandboxes1700000020000,
+  CreateExecutions1700000021000,
   ManageSandboxes1700000022000,
   CreateAgentRuns1700000023000,
   LinkChatsToCapturedSessions1700000024000,

@@ -30,6 +30,8 @@ describe('the environment', () => {
       S3_REGION: 'us-east-1',
       MAINTENANCE_PACKS: 100,
       SANDBOX_CLONE_HOSTS: 'github.com',
+      SANDBOX_COMMANDS: 32,
+      SANDBOX_COMMAND_SECONDS: 86_400,
       SANDBOX_CPU_PERCENT: 200,
       SANDBOX_IDLE_MINUTES: 30,
       SANDBOX_LIFETIME_MINUTES: 300,

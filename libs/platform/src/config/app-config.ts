@@ -73,6 +73,9 @@ export class AppConfig {
   @toInt @IsInt() @Min(5) @Max(100_000) SANDBOX_CPU_PERCENT = 200;
   /** What each of its folders in memory, /tmp and /dev/shm, may hold. */
   @toInt @IsInt() @Min(1_048_576) SANDBOX_SCRATCH_BYTES = 536_870_912;
+  /** Commands that may run in one sandbox at once, and seconds that one may take at most. */
+  @toInt @IsInt() @Min(1) @Max(1_000) SANDBOX_COMMANDS = 32;
+  @toInt @IsInt() @Min(1) @Max(604_800) SANDBOX_COMMAND_SECONDS = 86_400;
   /** Folders where bwrap and what it needs are looked for. */
   @IsString() SANDBOX_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   /** Calls of the model that one turn of an agent may take. */

@@ -101,7 +101,7 @@ onAbleMachines('a command by way of the runner', () => {
   });
 
   it('hears signals and a cancellation although it takes no input', async () => {
-    const execution = await shell('trap "echo heard" USR1; echo ready; while :; do sleep 0.05; done');
+    const execution = await shell('exec 2>/dev/null; trap "echo heard" USR1; echo ready; while :; do sleep 0.05; done');
     const output = execution.output[Symbol.asyncIterator]();
     await output.next();
     const full = execution.write(Buffer.alloc(1_000_000));

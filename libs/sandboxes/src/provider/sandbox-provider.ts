@@ -47,6 +47,8 @@ export interface ExitFacts {
   readonly oomKilled: boolean;
   /** The supervisor ended the command for the number of its processes. */
   readonly tooManyProcesses: boolean;
+  /** The supervisor ended the command because the workspace had no room left for it. */
+  readonly diskFull: boolean;
   /** It was cancelled, or its sandbox was stopped. */
   readonly cancelled: boolean;
   readonly truncated: boolean;

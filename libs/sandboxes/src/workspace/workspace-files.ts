@@ -91,6 +91,15 @@ export class WorkspaceFiles {
     });
   }
 
+  /** Errors: `forbidden` outside the scope, `not_found`, `conflict` for what is none. */
+  assertDirectory(view: FileView, requested: string): Promise<void> {
+    return this.at(view, requested, {}, ({ path, parent, stat }) => {
+      if (parent && !stat) throw nothingThere();
+      if (parent && !stat?.isDirectory()) throw notADirectory(path);
+      return Promise.resolve();
+    });
+  }
+
   /**
    * Puts the whole content there or nothing of it: it grows beside the workspace's files and takes its place by a
    * rename. Missing directories are made. Errors: `forbidden`, `payload_too_large`, `precondition_failed`, `conflict`
