@@ -45,7 +45,6 @@ export * from './http/request-body.js';
 export * from './http/request-context.js';
 export * from './http/request-events.js';
 export * from './jobs/batches.js';
-export { sendEventStream } from './http/event-stream.js';
 export { sendStream } from './http/send-stream.js';
 export { nulAt } from './http/well-formed.js';
 export * from './jobs/jobs.module.js';
