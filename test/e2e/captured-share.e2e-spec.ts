@@ -4,6 +4,7 @@ import { Browser } from '../support/browser.js';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { type Answer, Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
+import { actingFor, seedMember, seedOrg, unseatMember } from '../support/org-rows.js';
 import { sql } from '../support/pinned-sessions.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
@@ -268,6 +269,25 @@ describe('what a link opens', () => {
     expect((await world.get(path)).status).toBe(200);
     await sql(server, 'update app_user set is_active = false where id = $1', [bo.userId]);
     expect((await world.get(path)).status).toBe(404);
+  });
+
+  it('ends while its maker is not in the organisation whose session it opens', async () => {
+    const cy = await signUp(server);
+    const org = await seedOrg(server, cy);
+    const acting = actingFor(cy, org);
+    const own = newSessionId();
+    await pushSession(cy, own, await sessionArchive({}, [userSays('mine')]));
+    const id = newSessionId();
+    await pushSession(acting, id, await sessionArchive({}, [userSays('theirs')]));
+    const link = async (by: Client, session: string): Promise<string> =>
+      new URL((await by.post(`/api/v1/sessions/${session}/share`, {})).body.url).pathname;
+    const [mine, theirs] = [await link(cy, own), await link(acting, id)];
+    const opened = async (): Promise<number[]> => [(await world.get(mine)).status, (await world.get(theirs)).status];
+    expect(await opened()).toEqual([200, 200]);
+    await unseatMember(server, org, cy);
+    expect(await opened()).toEqual([200, 404]);
+    await seedMember(server, org, cy);
+    expect(await opened()).toEqual([200, 200]);
   });
 
   it('counts each opening once, however many come at once, and turning pages not at all', async () => {

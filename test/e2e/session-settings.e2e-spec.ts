@@ -1,10 +1,13 @@
 import { createHmac, randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Database } from '../../libs/platform/src/index.js';
+import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
+import { agentSays, newSessionId, pushSession, sessionArchive } from '../support/captured-sessions.js';
 import { type Answer, Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
+import { actingFor, seedOrg, unseatMember } from '../support/org-rows.js';
 import { LlmPeer } from '../support/peers/llm.js';
+import { eventually, sql } from '../support/pinned-sessions.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
 const JUDGE = '/api/v1/settings/judge';
@@ -196,19 +199,116 @@ describe('GitLab settings', () => {
   });
 });
 
-describe('GitHub installations', () => {
-  const deliver = (body: unknown, { event = 'installation', secret = SECRET } = {}): Promise<Answer> => {
-    const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-    return new Client(server.url, null).send('POST', '/api/v1/webhooks/github', bytes, {
-      'x-github-event': event,
-      'x-hub-signature-256': `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`,
-    });
-  };
-  const installed = async (action = 'created', id = randomInt(1, 2 ** 40)): Promise<number> => {
-    const delivery = { action, installation: { id, account: { login: 'octo-org', type: 'Organization' } } };
-    expect((await deliver(delivery)).body).toEqual({ status: 'ok' });
+const deliver = (body: unknown, { event = 'installation', secret = SECRET } = {}): Promise<Answer> => {
+  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+  return new Client(server.url, null).send('POST', '/api/v1/webhooks/github', bytes, {
+    'x-github-event': event,
+    'x-hub-signature-256': `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`,
+  });
+};
+const installed = async (action = 'created', id = randomInt(1, 2 ** 40)): Promise<number> => {
+  const delivery = { action, installation: { id, account: { login: 'octo-org', type: 'Organization' } } };
+  expect((await deliver(delivery)).body).toEqual({ status: 'ok' });
+  return id;
+};
+
+describe('a pull request', () => {
+  const named = (name: string): object => ({ id: 1, full_name: name });
+  const pull = (installation: number, branch: string, more: object = {}): Promise<Answer> =>
+    deliver(
+      {
+        ...{ action: 'opened', number: 7, installation: { id: installation }, repository: named('Acme/Lex') },
+        pull_request: { number: 7, head: { ref: branch, repo: named('ada/lex') } },
+        ...more,
+      },
+      { event: 'pull_request' },
+    );
+  /** A session in which the agent calls a red suite green, captured on the branch. */
+  async function captured(owner: Client, branch: string, remote = 'git@github.com:Acme/Lex.git'): Promise<string> {
+    const id = newSessionId();
+    const call = { type: 'tool_use', tool_use_id: 'u', name: 'Bash', input: { command: 'npx jest' } };
+    const result = { type: 'tool_result', tool_use_id: 'u', content: 'Tests: 2 failed, 3 passed, 5 total' };
+    const messages = [
+      { role: 'assistant', content: [call] },
+      { role: 'tool', content: [result] },
+      agentSays('All 5 tests pass.'),
+    ];
+    const git = JSON.stringify({ git: { remote_url: remote, branch } });
+    const archive = await sessionArchive({}, messages, [{ name: 'workspace.json', content: git }]);
+    expect((await pushSession(owner, id, archive)).status).toBe(201);
     return id;
+  }
+  const auditsOf = async (owner: Client, id: string): Promise<Record<string, unknown>[]> => {
+    await sql(server, "update session_audit set run_after = now() where state = 'queued'");
+    await server.app.get(PeriodicTasks).runNow('sessions.resume-audits');
+    return (await owner.get(`/api/v1/sessions/${id}/audits`)).body;
   };
+  let cy: TestAccount;
+  let installation: number;
+
+  beforeAll(async () => {
+    cy = await signUp(server);
+    installation = await installed();
+    await cy.put(GITHUB, { installation_id: installation });
+    await cy.put('/api/v1/settings/audit-trigger', { trigger: 'on_pr' });
+  });
+
+  it('has what its person captured on its branch audited once, and nothing else', async () => {
+    const dee = await signUp(server);
+    await dee.put('/api/v1/settings/audit-trigger', { trigger: 'on_pr' });
+    const about = [await captured(cy, 'tabs'), await captured(cy, 'tabs', 'https://github.com/ada/lex')];
+    const others = [
+      [cy, await captured(cy, 'spaces')],
+      [cy, await captured(cy, 'tabs', 'https://github.com/acme/other')],
+      [dee, await captured(dee, 'tabs')],
+    ] as const;
+    expect((await pull(installation, 'tabs')).body).toEqual({ status: 'ok' });
+    for (const id of about) {
+      const [audit] = await eventually(async () => {
+        const audits = await auditsOf(cy, id);
+        return audits.length > 0 && audits;
+      });
+      expect(audit).toMatchObject({ trigger: 'on_pr', judge_model: 'rules', contradiction_count: 1 });
+    }
+    expect((await pull(installation, 'tabs', { action: 'synchronize' })).body).toEqual({ status: 'ok' });
+    await pull(installation, 'spaces');
+    await eventually(async () => (await auditsOf(cy, others[0][1])).length === 1);
+    for (const id of about) expect(await auditsOf(cy, id)).toHaveLength(1);
+    for (const [owner, id] of others.slice(1)) expect(await auditsOf(owner, id)).toEqual([]);
+  });
+
+  it('is nothing to who did not ask for it, and when it is closed', async () => {
+    await captured(cy, 'quiet');
+    expect((await pull(installation, 'quiet', { action: 'closed' })).body).toEqual({ status: 'ignored' });
+    expect((await pull(await installed(), 'quiet')).body).toEqual({ status: 'ignored' });
+    for (const trigger of ['manual', 'on_sync']) {
+      await cy.put('/api/v1/settings/audit-trigger', { trigger });
+      expect((await pull(installation, 'quiet')).body).toEqual({ status: 'ignored' });
+    }
+    await cy.put('/api/v1/settings/audit-trigger', { trigger: 'on_pr' });
+    expect((await pull(installation, 'quiet')).body).toEqual({ status: 'ok' });
+  });
+
+  it('reaches no session of an organisation that its person has left', async () => {
+    const org = await seedOrg(server, cy);
+    await captured(actingFor(cy, org), 'gone');
+    expect((await pull(installation, 'gone')).body).toEqual({ status: 'ok' });
+    await unseatMember(server, org, cy);
+    expect((await pull(installation, 'gone')).body).toEqual({ status: 'ignored' });
+  });
+
+  it.each([
+    ['no repository', { repository: null, pull_request: { number: 7, head: { ref: 'x', repo: null } } }],
+    ['no branch', { pull_request: { number: 7, head: { ref: 7 } } }],
+    ['no number', { pull_request: { head: { ref: 'x' } } }],
+    ['no installation', { installation: undefined }],
+    ['a branch with NUL', { pull_request: { number: 7, head: { ref: 'a\0b' } } }],
+  ])('without its facts is refused: %s', async (_, more) => {
+    expect((await pull(installation, 'tabs', more)).status).toBe(400);
+  });
+});
+
+describe('GitHub installations', () => {
   const defaults = { auto_comment: true, include_trust_score: true, include_session_links: true };
   const none = { installation_id: null, account_login: null, account_type: null };
 

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
+import { AppConfig, Database, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { admin, type Answer, Client, signUp, type TestAccount } from '../support/client.js';
 import { LlmPeer } from '../support/peers/llm.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -12,7 +12,7 @@ let bo: TestAccount;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  server = await startTestServer({ OUTBOUND_ALLOW_PRIVATE: '127.0.0.1/32' });
+  server = await startTestServer({ OUTBOUND_ALLOW_PRIVATE: '127.0.0.1/32', NARRATIVE_INTERVAL_SECONDS: '0' });
   ann = await signUp(server);
   bo = await signUp(server);
 });
@@ -71,14 +71,11 @@ const useModel = (): Promise<Answer> =>
   });
 
 /** The summary once it is as wanted; jobs and events take their time. */
-async function eventually(id: string, isWanted: (summary: Answer['body']) => boolean): Promise<Answer['body']> {
-  for (let tries = 0; tries < 300; tries += 1) {
+const wanted = (id: string, isWanted: (summary: Answer['body']) => boolean): Promise<Answer['body']> =>
+  eventually(async () => {
     const { body } = await summaryOf(id);
-    if (isWanted(body)) return body;
-    await sleep(50);
-  }
-  throw new Error(`The summary never came to be as wanted: ${JSON.stringify((await summaryOf(id)).body)}`);
-}
+    return isWanted(body) && body;
+  });
 
 describe('a summary', () => {
   it('counts what happened, once each, and knows branch and commit', async () => {
@@ -208,7 +205,7 @@ describe('after a push', () => {
     await push([...WORK, userSays('Thanks')], id);
     expect((await summaryOf(id)).body).toMatchObject({ what_happened: 'First.', narrative_is_current: false });
     release();
-    const body = await eventually(id, (summary) => summary.narrative_is_current === true);
+    const body = await wanted(id, (summary) => summary.narrative_is_current === true);
     expect(body).toMatchObject({ what_happened: 'Second.', narrative_error: null });
   });
 
@@ -218,11 +215,11 @@ describe('after a push', () => {
     peer.next(told('First.'), told('Second.'));
     const before = peer.calls.length;
     const narrating = narrate(id);
-    await waitUntil(() => peer.calls.length > before);
+    await eventually(() => Promise.resolve(peer.calls.length > before));
     await push([...WORK, userSays('Thanks')], id);
     release();
     await narrating;
-    const body = await eventually(id, (summary) => summary.narrative_is_current === true);
+    const body = await wanted(id, (summary) => summary.narrative_is_current === true);
     expect(body.what_happened).toBe('Second.');
   });
 
@@ -232,7 +229,7 @@ describe('after a push', () => {
     await narrate(id);
     peer.next({ status: 403, message: 'quota' });
     await push([...WORK, userSays('Thanks')], id);
-    const body = await eventually(id, (summary) => summary.narrative_error !== null);
+    const body = await wanted(id, (summary) => summary.narrative_error !== null);
     expect(body).toMatchObject({
       what_happened: 'First.',
       narrative_is_current: false,
@@ -247,13 +244,41 @@ describe('after a push', () => {
     const before = peer.calls.length;
     const release = peer.hold();
     await push([...WORK, userSays('one')], id);
-    await waitUntil(() => peer.calls.length === before + 1);
+    await eventually(() => Promise.resolve(peer.calls.length === before + 1));
     for (const text of ['two', 'three', 'four']) await push([...WORK, userSays(text)], id);
     peer.reply = ({ messages }) => told(JSON.stringify(messages).includes('four') ? 'All four.' : 'Not all.');
     release();
-    expect((await eventually(id, (summary) => summary.narrative_is_current === true)).what_happened).toBe('All four.');
+    expect((await wanted(id, (summary) => summary.narrative_is_current === true)).what_happened).toBe('All four.');
     expect(peer.calls.length).toBeLessThanOrEqual(before + 3);
     peer.reply = 'Yes.';
+  });
+
+  it('it is told anew no more often than the operator allows, and then as the session is by then', async () => {
+    const db = server.app.get(Database);
+    Object.assign(server.app.get(AppConfig), { NARRATIVE_INTERVAL_SECONDS: 300 });
+    peer.reply = ({ messages }) => told(`As of ${/push \d/.exec(JSON.stringify(messages))?.[0]}.`);
+    const id = await push();
+    await narrate(id);
+    await push([...WORK, userSays('push 1')], id);
+    await wanted(id, (summary) => summary.what_happened === 'As of push 1.');
+    const before = peer.calls.length;
+    for (const text of ['push 2', 'push 3']) await push([...WORK, userSays(text)], id);
+    const waiting = (): Promise<unknown[]> =>
+      db.query(
+        `select from model_job j join captured_session s on s.uid = j.session_uid
+                 where s.id = $1 and j.state = 'queued' and j.apart_seconds = 300`,
+        [id],
+      );
+    await eventually(async () => (await waiting()).length === 1);
+    await db.query(`update model_job set requested_at = now() - interval '2 minutes' where state = 'queued'`);
+    await server.app.get(PeriodicTasks).runNow('sessions.requeue-model-jobs');
+    expect([peer.calls.length, (await waiting()).length]).toEqual([before, 1]);
+    await db.query(`update model_job set finished_at = finished_at - interval '5 minutes'`);
+    await server.app.get(PeriodicTasks).runNow('sessions.requeue-model-jobs');
+    const body = await wanted(id, (summary) => summary.narrative_is_current === true);
+    expect(body.what_happened).toBe('As of push 3.');
+    expect(peer.calls.length).toBe(before + 1);
+    Object.assign(server.app.get(AppConfig), { NARRATIVE_INTERVAL_SECONDS: 0 });
   });
 
   it('one is told for whoever wants it with every push, and for nobody else', async () => {
@@ -261,7 +286,7 @@ describe('after a push', () => {
     await ann.put('/api/v1/settings/summarize-trigger', { trigger: 'on_sync' });
     peer.reply = told('By itself.');
     const id = await push();
-    expect((await eventually(id, (summary) => summary.what_happened !== null)).what_happened).toBe('By itself.');
+    expect((await wanted(id, (summary) => summary.what_happened !== null)).what_happened).toBe('By itself.');
     await ann.put('/api/v1/settings/summarize-trigger', { trigger: 'manual' });
     expect((await summaryOf(quiet, bo)).body).toMatchObject({ ...UNTOLD, narrative_error: null });
   });
@@ -285,7 +310,7 @@ it('a job that a dead node held is done by another, and one that keeps being los
   // The sweep sends what has waited for a minute; this one was put in line just now.
   await db.query(`update model_job set requested_at = now() - interval '2 minutes' where state = 'queued'`);
   await server.app.get(PeriodicTasks).runNow('sessions.requeue-model-jobs');
-  expect((await eventually(again, (summary) => summary.what_happened !== null)).what_happened).toBe('After all.');
+  expect((await wanted(again, (summary) => summary.what_happened !== null)).what_happened).toBe('After all.');
   const [job] = await db.query(
     `select state, problem ->> 'code' as code from model_job j join captured_session s on s.uid = j.session_uid
       where s.id = $1`,
@@ -348,8 +373,3 @@ it('summaries belong to their plans', async () => {
       body: { error: { details: { error: 'upgrade_required' } } },
     });
 });
-
-async function waitUntil(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 300 && !isSo(); tries += 1) await sleep(50);
-  expect(isSo()).toBe(true);
-}

@@ -16,6 +16,8 @@ export const SESSION_AUDIT_CHANGED = 'session.audit_changed';
 export const DLP_POLICY_CHANGED = 'dlp.policy_changed';
 export const SESSION_SHARED = 'session.shared';
 export const SESSION_UNSHARED = 'session.unshared';
+/** A pull request is about its repository and branch. */
+export const SESSION_IN_PULL_REQUEST = 'session.in_pull_request';
 /** Gone for good, with everything that hung on it. */
 export const SESSION_PURGED = 'session.purged';
 /** Old versions went; the session is as it was. */

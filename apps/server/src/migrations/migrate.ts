@@ -18,6 +18,7 @@ import { CreateSessionAudits1700000015000 } from './1700000015000-create-session
 import { CreateHandoffs1700000016000 } from './1700000016000-create-handoffs.js';
 import { CreateAutosyncAndDlp1700000017000 } from './1700000017000-create-autosync-and-dlp.js';
 import { IndexSessionsForUpkeep1700000018000 } from './1700000018000-index-sessions-for-upkeep.js';
+import { FollowPullRequests1700000019000 } from './1700000019000-follow-pull-requests.js';
 import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.js';
 import { CreateExecutions1700000021000 } from './1700000021000-create-executions.js';
 import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.js';
@@ -42,6 +43,7 @@ export const MIGRATIONS = [
   CreateHandoffs1700000016000,
   CreateAutosyncAndDlp1700000017000,
   IndexSessionsForUpkeep1700000018000,
+  FollowPullRequests1700000019000,
   CreateSandboxes1700000020000,
   CreateExecutions1700000021000,
   ManageSandboxes1700000022000,

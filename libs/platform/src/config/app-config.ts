@@ -118,6 +118,8 @@ export class AppConfig {
   @toInt @IsInt() @Min(0) @Max(36_500) SESSION_VERSION_DAYS = 30;
   /** Days that a version stays which a push overwrote without knowing it. */
   @toInt @IsInt() @Min(0) @Max(36_500) SESSION_BRANCH_DAYS = 180;
+  /** Seconds between two narratives of one session that pushes or pull requests ask for. */
+  @toInt @IsInt() @Min(0) @Max(86_400) NARRATIVE_INTERVAL_SECONDS = 300;
   /** Sign-ups allowed per address and hour. */
   @toInt @IsInt() @Min(1) SIGNUP_LIMIT_PER_HOUR = 20;
   /** Failed authentications allowed per address and minute. */

@@ -3,7 +3,7 @@ import { AuditDispatch } from './audit-dispatch.js';
 import { AuditRequests } from './audit-requests.service.js';
 import { AuditRunner } from './audit-runner.js';
 import { AuditStarts } from './audit-starts.js';
-import { AuditOnSync } from './audit-on-sync.js';
+import { AuditTriggers } from './audit-triggers.js';
 import { AuditWork } from './audit-work.js';
 import { AuditsRepository } from './audits.repository.js';
 import { AuditsService } from './audits.service.js';
@@ -15,7 +15,7 @@ export const AUDIT_PROVIDERS: Provider[] = [
   AuditRequests,
   AuditRunner,
   AuditStarts,
-  AuditOnSync,
+  AuditTriggers,
   AuditWork,
   AuditsRepository,
   AuditsService,

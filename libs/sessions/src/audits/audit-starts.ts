@@ -54,14 +54,14 @@ export class AuditStarts {
   }
 
   /**
-   * An audit of what was pushed, in a moment, and in place of one that waits; none if it had one. While another runs
+   * An audit of what is there now, in a moment, and in place of one that waits; none if it had one. While another runs
    * none is begun: the end of that one is the time to look again.
    */
-  async pushed(session: CapturedSession, judge: ChosenJudge): Promise<void> {
+  async triggered(session: CapturedSession, judge: ChosenJudge, trigger: 'on_sync' | 'on_pr'): Promise<void> {
     if (await this.audits.hasBegunFor(session.versionId)) return;
     await this.audits.dropWaiting(session.uid);
     const waitSeconds = SETTLING_SECONDS;
-    const id = await this.insert(session, judge, { trigger: 'on_sync', requestedBy: session.userId, waitSeconds });
+    const id = await this.insert(session, judge, { trigger, requestedBy: session.userId, waitSeconds });
     if (id === null) return;
     const subject = { accountId: session.accountId, kind: 'session', id: session.uid };
     const facts = { session_id: session.id, audit_id: id, model: judge.model, etag: session.etag };

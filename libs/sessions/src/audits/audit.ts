@@ -3,7 +3,8 @@ import type { SealedFor } from '#platform';
 
 export type AuditState = 'queued' | 'running' | 'completed' | 'failed';
 /** Who asked: somebody, or the setting that audits what is pushed. */
-export type AuditTrigger = 'manual' | 'on_sync';
+export const AUDIT_TRIGGERS = ['manual', 'on_sync', 'on_pr'] as const;
+export type AuditTrigger = (typeof AUDIT_TRIGGERS)[number];
 
 /** What judges: the rules, the installation's model, or one that its user has named. */
 export type JudgeKind = 'rules' | 'installation' | 'own';

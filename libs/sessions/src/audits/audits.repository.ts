@@ -86,7 +86,7 @@ export class AuditsRepository {
   /** Drops the audit of a push that was not begun yet: another takes its place. */
   async dropWaiting(sessionUid: string): Promise<void> {
     await this.db.query(
-      `delete from session_audit where session_uid = $1 and trigger = 'on_sync' and state = 'queued' and attempt = 0`,
+      `delete from session_audit where session_uid = $1 and trigger <> 'manual' and state = 'queued' and attempt = 0`,
       [sessionUid],
     );
   }

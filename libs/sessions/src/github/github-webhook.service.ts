@@ -4,6 +4,7 @@ import { Clock, DomainError } from '#kernel';
 import { AppConfig } from '#platform';
 import { isJsonObject, type JsonObject, parseObject } from '../conversation/json.js';
 import { GithubInstallationsRepository } from './github-installations.repository.js';
+import { PullRequests } from './pull-requests.js';
 
 export interface GithubDelivery {
   readonly body: Buffer;
@@ -15,12 +16,13 @@ export interface GithubDelivery {
 
 const ID = /^[1-9]\d{0,17}$/;
 
-/** Takes in what GitHub tells of installations of the app. */
+/** Takes in what GitHub tells of installations of the app, and of pull requests. */
 @Injectable()
 export class GithubWebhookService {
   constructor(
     private readonly config: AppConfig,
     private readonly installations: GithubInstallationsRepository,
+    private readonly pulls: PullRequests,
     private readonly clock: Clock,
   ) {}
 
@@ -32,6 +34,7 @@ export class GithubWebhookService {
     this.assertSigned(body, signature);
     const delivery = parseObject(body.toString());
     if (!delivery) throw new DomainError('bad_request', 'The delivery is not a JSON object');
+    if (event === 'pull_request') return this.pulls.note(delivery);
     if (event !== 'installation') return false;
     const { id, login, type } = installationOf(delivery);
     if (delivery.action === 'created') await this.installations.add(id, login, type, this.clock.date());

@@ -12,7 +12,7 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
-import type { AuditResult } from '../audits/audit.js';
+import { AUDIT_TRIGGERS, type AuditResult } from '../audits/audit.js';
 import type { AcceptedAudit } from '../audits/audit-requests.service.js';
 import type { AuditStatus, StoredAudit } from '../audits/audits.service.js';
 import type { ModelWish } from '../models/judge-settings.js';
@@ -132,7 +132,7 @@ export class CapturedAuditStatus {
   @ApiProperty(text) audit_id!: string | null;
   @ApiProperty({ ...text, description: 'Why it failed, as a code' }) reason!: string | null;
   @ApiProperty({ ...text, description: 'Why it failed, in words' }) message!: string | null;
-  @ApiProperty({ enum: ['manual', 'on_sync'], nullable: true, type: 'string' }) trigger!: string | null;
+  @ApiProperty({ enum: AUDIT_TRIGGERS, nullable: true, type: 'string' }) trigger!: string | null;
   @ApiProperty(text) model!: string | null;
   @ApiProperty(text) provider!: string | null;
   @ApiProperty({ ...text, description: 'ETag of the version that is or was audited' }) etag!: string | null;
@@ -215,7 +215,7 @@ export class CapturedAuditListItem {
   @ApiProperty() total_claims!: number;
   @ApiProperty() contradiction_count!: number;
   @ApiProperty() execution_time_ms!: number;
-  @ApiProperty({ enum: ['manual', 'on_sync'] }) trigger!: string;
+  @ApiProperty({ enum: AUDIT_TRIGGERS }) trigger!: string;
   @ApiProperty({ description: 'ETag of the audited version' }) etag!: string;
   @ApiProperty({ format: 'date-time' }) created_at!: string;
 
@@ -248,7 +248,7 @@ export class CapturedAudit {
   @ApiProperty() unverified!: number;
   @ApiProperty() hallucinations!: number;
   @ApiProperty() execution_time_ms!: number;
-  @ApiProperty({ enum: ['manual', 'on_sync'] }) trigger!: string;
+  @ApiProperty({ enum: AUDIT_TRIGGERS }) trigger!: string;
   @ApiProperty({ description: 'ETag of the audited version' }) etag!: string;
   @ApiProperty() input_tokens!: number;
   @ApiProperty() output_tokens!: number;

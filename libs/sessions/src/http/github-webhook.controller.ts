@@ -12,7 +12,7 @@ const MAX_DELIVERY = 5 * 1_048_576;
 export class GithubWebhookController {
   constructor(private readonly webhook: GithubWebhookService) {}
 
-  /** Where the GitHub App was installed and removed. The signature is the credential; it is taken over the bytes. */
+  /** Where the GitHub App was installed and removed, and pull requests of there. The signature is the credential; it is taken over the bytes. */
   @Post()
   @HttpCode(200)
   @Public()

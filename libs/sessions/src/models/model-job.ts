@@ -25,6 +25,8 @@ export interface ModelJobRequest {
   readonly sessionUid: string;
   readonly userId: string;
   readonly input: JsonObject;
+  /** It waits until so much time has passed since the last one of its kind ended for the session. */
+  readonly apartSeconds?: number;
 }
 
 /** Writes what came of a job; runs in the transaction that ends it, and only if the job was not lost meanwhile. */

@@ -12,6 +12,8 @@ const KEEP_DAYS = 30;
 const BATCH = 500;
 
 const COLUMNS = `id, kind, session_uid as "sessionUid", user_id as "userId", input, attempts`;
+const IS_DUE = `j.state = 'queued' and not exists (select from model_job o where o.session_uid = j.session_uid
+  and o.kind = j.kind and o.finished_at > now() - make_interval(secs => j.apart_seconds))`;
 const OVER = 'finished_at = now(), lease_until = null';
 
 /** Every query on model jobs. Times of leases are the database's, which all nodes share. */
@@ -20,24 +22,24 @@ export class ModelJobsRepository {
   constructor(private readonly db: Database) {}
 
   /** The job, or the one of its kind that is waiting for the session already. */
-  async insert({ kind, sessionUid, userId, input }: ModelJobRequest): Promise<ModelJob> {
+  async insert({ kind, sessionUid, userId, input, apartSeconds = 0 }: ModelJobRequest): Promise<ModelJob> {
     const [row] = await this.db.query<ModelJob>(
-      `insert into model_job (id, kind, session_uid, user_id, input) values ($1, $2, $3, $4, $5)
+      `insert into model_job (id, kind, session_uid, user_id, input, apart_seconds) values ($1, $2, $3, $4, $5, $6)
        on conflict (session_uid, kind) where state = 'queued'
-       do update set user_id = excluded.user_id, input = excluded.input
+       do update set user_id = excluded.user_id, input = excluded.input, apart_seconds = excluded.apart_seconds
        returning ${COLUMNS}`,
-      [randomUUID(), kind, sessionUid, userId, JSON.stringify(input)],
+      [randomUUID(), kind, sessionUid, userId, JSON.stringify(input), apartSeconds],
     );
     return row!;
   }
 
-  /** The job, if it waits and no other of its kind runs for the session. */
+  /** The job, if its time has come and no other of its kind runs for the session. */
   async claim(id: string): Promise<ModelJob | null> {
     try {
       const [row] = await this.db.query<ModelJob>(
-        `update model_job set state = 'running', attempts = attempts + 1, started_at = now(),
+        `update model_job j set state = 'running', attempts = attempts + 1, started_at = now(),
            lease_until = now() + make_interval(secs => $2)
-          where id = $1 and state = 'queued' returning ${COLUMNS}`,
+          where id = $1 and ${IS_DUE} returning ${COLUMNS}`,
         [id, LEASE_SECONDS],
       );
       return row ?? null;
@@ -91,8 +93,8 @@ export class ModelJobsRepository {
   /** Ids of jobs nobody has taken, oldest first; all of them with `every`. */
   async findWaiting(every: boolean): Promise<string[]> {
     const rows = await this.db.query<{ id: string }>(
-      `select id from model_job
-        where state = 'queued' and ($1 or requested_at < now() - make_interval(secs => $2))
+      `select id from model_job j
+        where ${IS_DUE} and ($1 or requested_at < now() - make_interval(secs => $2))
         order by requested_at limit $3`,
       [every, UNCLAIMED_SECONDS, BATCH],
     );

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { GithubInstallationsRepository } from '../github/github-installations.repository.js';
 import { GithubSettingsService } from '../github/github-settings.service.js';
 import { GithubWebhookService } from '../github/github-webhook.service.js';
+import { PullRequests } from '../github/pull-requests.js';
 import { CapturedForgeSettingsController } from '../http/captured-forge-settings.controller.js';
 import { CapturedJudgeSettingsController } from '../http/captured-judge-settings.controller.js';
 import { GithubWebhookController } from '../http/github-webhook.controller.js';
@@ -23,6 +24,7 @@ import { TriggersService } from './triggers.service.js';
     GithubInstallationsRepository,
     GithubSettingsService,
     GithubWebhookService,
+    PullRequests,
     GitlabSettingsService,
     JudgeSettingsService,
     ModelJobRunner,

@@ -30,11 +30,17 @@ export class ShareLinksRepository {
     );
   }
 
-  /** As the world finds it. Links of people who were locked out are gone with them. */
+  /**
+   * As the world finds it. Links of people who were locked out are gone with them, and so are those into an
+   * organisation that their maker has left.
+   */
   async findByToken(tokenDigest: string): Promise<ShareLink | null> {
     const [row] = await this.db.query<ShareLink>(
       `select ${COLUMNS} from share_link l join app_user u on u.id = l.created_by
-        where l.token_digest = $1 and u.is_active`,
+         join captured_session s on s.uid = l.session_uid
+        where l.token_digest = $1 and u.is_active
+          and not exists (select from organisation o where o.account_id = s.account_id and not exists (
+                select from org_member m where m.org_id = o.id and m.user_id = u.id))`,
       [tokenDigest],
     );
     return row ?? null;

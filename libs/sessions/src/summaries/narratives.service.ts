@@ -58,7 +58,7 @@ export class NarrativesService {
 
   /** A push while the first narrative was being told found none to refresh. */
   private async followPush({ uid: sessionUid, userId }: CapturedSession): Promise<void> {
-    const isOutdated = (await this.repository.findOutdated(sessionUid)) !== null;
+    const isOutdated = (await this.repository.findOutdated(sessionUid, 'on_sync')) !== null;
     if (isOutdated) await this.jobs.request({ kind: NARRATIVE_JOB, sessionUid, userId, input: {} });
   }
 

@@ -6,6 +6,7 @@ import type { Narrative } from '../conversation/narrative.js';
 import type { ConversationSummary } from '../conversation/summary.js';
 import type { ModelProblem } from '../models/model-job.js';
 import type { SessionOwner } from '../sessions.repository.js';
+import type { Trigger } from '../settings/settings.repository.js';
 import type { StoredNarrative, StoredSummary, SummaryListItem, SummaryListQuery } from './summary.js';
 
 interface SummaryRow extends Omit<StoredSummary, 'narrative'> {
@@ -75,16 +76,16 @@ export class SummariesRepository {
     ]);
   }
 
-  /** Whose narrative a push has outdated, or null: it had one, or its owner wants one with every push. */
-  async findOutdated(sessionUid: string): Promise<SessionOwner | null> {
+  /** Whose narrative is none of the current version, or null: it had one, or its owner wants one by that trigger. */
+  async findOutdated(sessionUid: string, trigger: Trigger): Promise<SessionOwner | null> {
     const [row] = await this.db.query<SessionOwner>(
       `select s.account_id as "accountId", s.user_id as "userId"
          from captured_session s join app_user u on u.id = s.user_id and u.is_active
          left join session_summary y on y.session_uid = s.uid
          left join session_settings t on t.user_id = s.user_id
         where s.uid = $1 and s.deleted_at is null and y.narrative_version_id is distinct from s.version_id
-          and (y.narrative is not null or t.summarize_trigger = 'on_sync')`,
-      [sessionUid],
+          and (y.narrative is not null or t.summarize_trigger = $2)`,
+      [sessionUid, trigger],
     );
     return row ?? null;
   }
