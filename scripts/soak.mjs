@@ -10,6 +10,8 @@ const RANDOMISED =
   '|smart-http/(protocol|push-protocol)|path-rules|ref-names|commit-fuzz';
 /** Each round pushes an archive and asks every route about it. */
 const CAPTURED_ROUNDS = '400';
+/** Each writes to a sandbox, then pauses and resumes it, or takes and restores a snapshot. */
+const SANDBOX_ROUNDS = '1000';
 
 await setUp();
 const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--runInBand', '--verbose=false'];
@@ -23,7 +25,11 @@ const captured = await run(
   process.env.RANDOM_ROUNDS || CAPTURED_ROUNDS,
   { PUSH_MEGABYTES: '299' },
 );
-process.exitCode = crash || random || captured;
+const sandboxes = await run(
+  ['--selectProjects', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', 'sandbox-cycles'],
+  process.env.RANDOM_ROUNDS || SANDBOX_ROUNDS,
+);
+process.exitCode = crash || random || captured || sandboxes;
 
 function run(what, rounds, more = {}) {
   const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules`.trim();

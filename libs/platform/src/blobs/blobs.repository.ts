@@ -29,6 +29,13 @@ export class BlobsRepository {
     ]);
   }
 
+  async holdAll(digests: readonly string[], { kind, ownerId }: BlobHolder): Promise<void> {
+    await this.db.query(
+      'insert into blob_hold (digest, kind, owner_id) select unnest($1::text[]), $2, $3 on conflict do nothing',
+      [digests, kind, ownerId],
+    );
+  }
+
   /** Ends the owners' holds on one blob, or on all of theirs. Whose last hold ends counts as wanted until now. */
   async release(kind: string, ownerIds: readonly string[], digest: string | null): Promise<void> {
     await this.db.query(

@@ -73,6 +73,11 @@ export class Blobs {
     await this.repository.hold(digest, holder);
   }
 
+  /** As `hold`, for many blobs of one holder. */
+  async holdAll(digests: readonly string[], holder: BlobHolder): Promise<void> {
+    await this.repository.holdAll(digests, holder);
+  }
+
   /** In the transaction that no longer refers to it; without a digest all blobs of the holder. */
   async release(holder: BlobHolder, digest?: string): Promise<void> {
     await this.repository.release(holder.kind, [holder.ownerId], digest ?? null);

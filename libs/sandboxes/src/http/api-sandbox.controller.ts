@@ -11,6 +11,7 @@ import {
   ApiProvisionBody,
   ApiProvisioned,
   ApiReconnected,
+  ApiResumeBody,
   ApiResumed,
   ApiSandboxBody,
   ApiSandboxQuery,
@@ -119,11 +120,10 @@ export class ApiSandboxController {
     @Headers('if-match') ifMatch: string | undefined,
     @Body() body?: ApiSandboxBody,
   ): Promise<ApiPaused> {
-    const { session, now } = await this.lifecycle.pause(caller, ApiSandboxBody.idOf(body), toVersion(ifMatch));
-    return { snapshotId: session.snapshotUrl, createdAt: session.snapshotCreatedAt?.getTime() ?? now };
+    return ApiPaused.from(await this.lifecycle.pause(caller, ApiSandboxBody.idOf(body), toVersion(ifMatch)));
   }
 
-  /** Wakes a paused sandbox up. */
+  /** Wakes a paused sandbox up as it was left, or puts a snapshot in the place of what it has. */
   @Put('snapshot')
   @RequireScopes('sandboxes:write')
   @ApiOperation({ operationId: 'resumeSandbox', summary: 'Resume a paused sandbox' })
@@ -132,9 +132,9 @@ export class ApiSandboxController {
   async resume(
     @Caller() caller: Principal,
     @Headers('if-match') ifMatch: string | undefined,
-    @Body() body?: ApiSandboxBody,
+    @Body() body?: ApiResumeBody,
   ): Promise<ApiResumed> {
     const id = ApiSandboxBody.idOf(body);
-    return ApiResumed.of(id, await this.lifecycle.resume(caller, id, toVersion(ifMatch)));
+    return ApiResumed.of(id, await this.lifecycle.resume(caller, id, body?.snapshotId ?? null, toVersion(ifMatch)));
   }
 }

@@ -5,6 +5,7 @@ import { isValidBranchName } from '#repos';
 import type { CodingSession } from '../coding-sessions/coding-session.js';
 import { sandboxName } from '../lifecycle/life.js';
 import { EXTENSION_MS } from '../lifecycle/life-times.js';
+import type { Resumed } from '../lifecycle/coding-lifecycle.service.js';
 import type { NewSandbox } from '../lifecycle/coding-sandboxes.service.js';
 import { isOpaqueId, sessionNotFound } from '../sandbox.js';
 
@@ -63,6 +64,13 @@ export class ApiSandboxBody {
   static idOf(body?: ApiSandboxBody): string {
     return required(body?.sessionId);
   }
+}
+
+export class ApiResumeBody extends ApiSandboxBody {
+  @ApiPropertyOptional({ description: 'Put this snapshot in the place of what the sandbox has' })
+  @IfPresent()
+  @IsString({ message: 'Invalid snapshotId' })
+  snapshotId?: string;
 }
 
 export class ApiSandboxQuery {
@@ -191,17 +199,20 @@ export class ApiActivity {
 export class ApiPaused {
   @ApiProperty({ nullable: true, type: String }) snapshotId!: string | null;
   @ApiProperty({ description: 'Milliseconds since the Unix epoch' }) createdAt!: number;
+
+  static from({ snapshotUrl, snapshotCreatedAt, updatedAt }: CodingSession): ApiPaused {
+    return { snapshotId: snapshotUrl, createdAt: (snapshotCreatedAt ?? updatedAt).getTime() };
+  }
 }
 
 export class ApiResumed {
   @ApiProperty({ enum: [true] }) success!: true;
   @ApiPropertyOptional({ enum: [true] }) alreadyRunning?: true;
-  @ApiProperty({ nullable: true, type: String, description: 'The snapshot, or the sandbox that slept' })
-  restoredFrom!: string | null;
+  @ApiProperty({ description: 'The snapshot, or the sandbox that slept' }) restoredFrom!: string;
   @ApiProperty() sandboxId!: string;
 
-  static of(sessionId: string, wasRunning: boolean): ApiResumed {
+  static of(sessionId: string, { restoredFrom, wasRunning }: Resumed): ApiResumed {
     const sandboxId = sandboxName(sessionId);
-    return { success: true, ...(wasRunning && { alreadyRunning: true }), restoredFrom: sandboxId, sandboxId };
+    return { success: true, ...(wasRunning && { alreadyRunning: true }), restoredFrom, sandboxId };
   }
 }

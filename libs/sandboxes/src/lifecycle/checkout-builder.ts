@@ -6,6 +6,7 @@ import { faultPoint, onDisk } from '#kernel';
 import { AppConfig, type Principal } from '#platform';
 import { RepoCheckouts } from '#repos';
 import { CHECKOUT } from '../coding-sessions/checkout.js';
+import { Workspaces } from '../workspace/workspaces.js';
 import type { Life, LifeChange } from './life.js';
 import { LifeTimes } from './life-times.js';
 import { OwnDirectories } from './own-directories.js';
@@ -27,6 +28,7 @@ export class CheckoutBuilder {
     private readonly checkouts: RepoCheckouts,
     private readonly users: UsersService,
     private readonly directories: OwnDirectories,
+    private readonly workspaces: Workspaces,
     private readonly times: LifeTimes,
     private readonly config: AppConfig,
   ) {}
@@ -53,6 +55,7 @@ export class CheckoutBuilder {
         const made = await this.checkouts.checkOut(request, source, signal);
         faultPoint('sandbox.cloned');
         signal.throwIfAborted();
+        await this.workspaces.handOver(built);
         await this.directories.replace(life, built);
         faultPoint('sandbox.provisioned');
         const origin = { ...(cloneUrl !== null && { repo: cloneUrl }), branch: made.branch };

@@ -1,20 +1,36 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, DomainError } from '#kernel';
+import { DomainError } from '#kernel';
 import type { Principal } from '#platform';
 import type { CodingSession } from '../coding-sessions/coding-session.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
 import { Hibernation } from './hibernation.js';
 import { LifeSteps } from './life-steps.js';
-import { assertMovable, assertVersion, isOverdue, notInitialized } from './life.js';
+import {
+  assertMovable,
+  assertVersion,
+  isOverdue,
+  type Life,
+  type LifeChange,
+  notInitialized,
+  sandboxLost,
+  sandboxName,
+} from './life.js';
 import { EXTENSION_MS, LifeTimes } from './life-times.js';
 import { OwnDirectories } from './own-directories.js';
 import { SandboxLifecycle } from './sandbox-lifecycle.js';
 import { SandboxReconciler } from './sandbox-reconciler.js';
+import { SandboxSnapshots } from '../snapshots/sandbox-snapshots.js';
 
 export interface SeenSession {
   readonly session: CodingSession;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
+}
+
+export interface Resumed {
+  /** The snapshot, or the sandbox that slept. */
+  readonly restoredFrom: string;
+  readonly wasRunning: boolean;
 }
 
 /** What clients ask about and do to the sandbox of a coding session (sandbox-sessions.md §A12). */
@@ -27,14 +43,14 @@ export class CodingLifecycleService {
     private readonly lifecycle: SandboxLifecycle,
     private readonly directories: OwnDirectories,
     private readonly reconciler: SandboxReconciler,
+    private readonly snapshots: SandboxSnapshots,
     private readonly times: LifeTimes,
-    private readonly clock: Clock,
   ) {}
 
   /** What is stored, for polling; what is overdue is seen to. Errors: `not_found`, `forbidden`. */
   async status(caller: Principal, id: string): Promise<SeenSession> {
     const session = await this.sessions.get(caller, id);
-    const now = this.clock.now();
+    const now = this.times.now();
     if (session.state === 'active' && isOverdue(session, now)) this.reconciler.wake();
     return { session, now };
   }
@@ -75,20 +91,41 @@ export class CodingLifecycleService {
     return this.lifecycle.ping(await this.sessions.get(caller, id));
   }
 
-  /** Errors: `bad_request` for one never provisioned, `conflict`, `precondition_failed`, `operation_failed`. */
-  async pause(caller: Principal, id: string, version: number | null): Promise<SeenSession> {
+  /**
+   * Stops the sandbox, if it runs, and keeps a copy of its directory in the place of the last one. Errors: `bad_request`
+   * for one never provisioned, `conflict`, `precondition_failed`, `operation_failed`.
+   */
+  async pause(caller: Principal, id: string, version: number | null): Promise<CodingSession> {
     await this.sessions.get(caller, id);
-    await failing('Failed to pause sandbox', () => this.hibernation.pause(caller, id, version));
-    return this.status(caller, id);
+    await failing('Failed to pause sandbox', () =>
+      this.hibernation.pause(caller, id, version, (life, signal) => this.snapshots.take(life, signal)),
+    );
+    return this.sessions.get(caller, id);
   }
 
-  /** True when it was running already. Errors: `not_found`, `conflict`, `precondition_failed`, `operation_failed`. */
-  async resume(caller: Principal, id: string, version: number | null): Promise<boolean> {
+  /**
+   * Wakes the sandbox up as it was left; from its snapshot when its directory is lost, or when the snapshot is named: what
+   * came after it is gone then, and what runs is ended. Errors: `not_found`, `conflict`, `precondition_failed`,
+   * `operation_failed`.
+   */
+  async resume(caller: Principal, id: string, snapshotId: string | null, version: number | null): Promise<Resumed> {
     const session = await this.sessions.get(caller, id);
     if (session.state !== 'archived' && !('sandboxName' in session.providerState))
       throw new DomainError('not_found', 'No sandbox available for resume');
-    const life = await failing('Failed to restore snapshot', () => this.hibernation.resume(caller, id, version));
-    return life.version === session.version;
+    if (snapshotId !== null && snapshotId !== session.snapshotUrl) throw sandboxLost();
+    let restoredFrom = sandboxName(id);
+    const prepare = async (life: Life, signal: AbortSignal): Promise<LifeChange> => {
+      if (snapshotId === null && (life.snapshotDigest === null || (await this.directories.exists(life)))) return {};
+      await this.snapshots.restore(life, signal);
+      restoredFrom = life.snapshotUrl ?? restoredFrom;
+      return {};
+    };
+    const life = await failing('Failed to restore snapshot', async () => {
+      const isPaused = snapshotId !== null && session.state === 'active';
+      const seen = isPaused ? (await this.hibernation.pause(caller, id, version)).version : version;
+      return this.hibernation.resume(caller, id, seen, prepare);
+    });
+    return { restoredFrom, wasRunning: life.version === session.version };
   }
 }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError, faultPoint } from '#kernel';
 import type { Principal } from '#platform';
+import { SandboxSnapshots } from '../snapshots/sandbox-snapshots.js';
 import { LifeSteps } from './life-steps.js';
 import {
   assertMovable,
@@ -29,19 +30,20 @@ export class Hibernation {
     private readonly stopper: SandboxStopper,
     private readonly uses: SandboxUses,
     private readonly directories: OwnDirectories,
+    private readonly snapshots: SandboxSnapshots,
     private readonly times: LifeTimes,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * Ends what runs. A sandbox that is not active is left as it is. Errors: `conflict` while it changes or when it is
+   * Ends what runs. A sandbox that is not active is left as it is, unless there is work to do at the standstill. Errors: `conflict` while it changes or when it is
    * archived; `precondition_failed`; what the standstill throws, and the sandbox is `failed` then.
    */
   async pause(caller: Principal | null, id: string, version: number | null, work = nothing): Promise<Life> {
     const { life, isBegun } = await this.begin(caller, id, 'hibernating', (now) => {
       assertMovable(now, version);
       if (!now.hasHandle) throw notInitialized();
-      return now.state === 'active';
+      return now.state === 'active' || work !== nothing;
     });
     return isBegun ? this.bringToRest(caller, life, work) : life;
   }
@@ -61,7 +63,7 @@ export class Hibernation {
   /**
    * Makes a sandbox at rest active; an active one stays as it is. `work` prepares its directory, which `recover` has made
    * whole. Errors: `bad_request` when it was never provisioned; `conflict`; `precondition_failed`; `not_found` when
-   * its directory is lost.
+   * its directory is lost, and it has no snapshot.
    */
   async resume(caller: Principal | null, id: string, version: number | null, work = nothing): Promise<Life> {
     const { life, isBegun } = await this.begin(caller, id, 'restoring', (now) => {
@@ -126,6 +128,8 @@ export class Hibernation {
       // What ran when the sandbox failed may run on.
       if (life.isStopping) await this.stopper.stop(life.id);
       const added = await work(life, signal);
+      if (life.snapshotDigest !== null && !(await this.directories.exists(life)))
+        await this.snapshots.restore(life, signal);
       if (!(await this.directories.exists(life))) throw sandboxLost();
       return { ...this.times.awake(life.id), isStopping: false, ...added };
     });

@@ -41,6 +41,7 @@ export class LifeSteps {
       const change = decide(life);
       if (!change) return life;
       if (!(await this.repository.write(life, change, this.clock.date()))) throw leaseLost();
+      await change.effect?.();
       if (change.state !== undefined && change.state !== life.state) {
         const what = { event: SANDBOX_STATE_CHANGED, action: step.action };
         const facts = { from: life.state, to: change.state, ...(change.error && { error: change.error }) };

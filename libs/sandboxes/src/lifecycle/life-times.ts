@@ -23,6 +23,10 @@ export class LifeTimes {
     this.retentionMs = config.SANDBOX_RETENTION_HOURS * 60 * MINUTE_MS;
   }
 
+  now(): number {
+    return this.clock.now();
+  }
+
   /** Of a sandbox that becomes active now. */
   fromNow(): { readonly lastActivityAt: Date; readonly hibernateAfter: Date; readonly expiresAt: Date } {
     const now = this.clock.now();

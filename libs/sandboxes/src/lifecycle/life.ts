@@ -53,6 +53,8 @@ export interface LifeChange {
   readonly branch?: string | null;
   readonly cloneUrl?: string;
   readonly snapshot?: LifeSnapshot;
+  /** Written with it, in the same transaction. */
+  readonly effect?: () => Promise<void>;
 }
 
 export interface LifeSnapshot {

@@ -13,6 +13,7 @@ import { SandboxLifecycle } from './sandbox-lifecycle.js';
 import { SandboxPlaces } from './sandbox-places.js';
 import { SandboxReconciler } from './sandbox-reconciler.js';
 import { SandboxStopper } from './sandbox-stopper.js';
+import { SandboxSnapshots } from '../snapshots/sandbox-snapshots.js';
 import { SandboxUses } from './sandbox-uses.js';
 
 /** How sandboxes come to life, rest and end. */
@@ -30,6 +31,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
   SandboxLifecycle,
   SandboxPlaces,
   SandboxReconciler,
+  SandboxSnapshots,
   SandboxStopper,
   SandboxUses,
 ];

@@ -45,8 +45,6 @@ export class OwnDirectories {
   /** Puts what was built, and is on disk, in the place of the sandbox's directory. */
   async replace(owner: Owner, built: string): Promise<void> {
     const { path, fresh, stale } = this.placesOf(owner);
-    await this.workspaces.handOver(built);
-    await this.workspaces.handOver(built);
     await rename(built, fresh);
     faultPoint('sandbox.directory-built');
     await rename(path, stale).catch(ifAbsent(undefined));

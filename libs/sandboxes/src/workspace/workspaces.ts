@@ -81,6 +81,11 @@ export class Workspaces {
     this.known.add(path);
   }
 
+  /** The user whom all that is in workspaces belongs to; null for the server's own. */
+  get ownerUid(): number | null {
+    return this.isOthers ? this.config.SANDBOX_UID : null;
+  }
+
   /** Root may give files away, and has to: its sandboxes are another user. */
   private get isOthers(): boolean {
     return geteuid!() === 0;
