@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { createTransport } from 'nodemailer';
 import {
+  type AppConfig,
   ConfigError,
   describeMail,
   findRunningDatabase,
@@ -12,6 +14,7 @@ import {
   smtpOptions,
   userNamespacesWork,
 } from '#platform';
+import { RunnerSandboxes } from '#sandboxes';
 
 export interface CheckTarget {
   readonly env: NodeJS.ProcessEnv;
@@ -40,7 +43,7 @@ export const CHECKS: readonly MachineCheck[] = [
   { name: 'Node.js', check: checkNode },
   { name: 'git', check: checkGit },
   { name: 'user namespaces', check: checkNamespaces },
-  { name: 'bubblewrap', check: checkBubblewrap },
+  { name: 'sandboxes', check: checkSandboxes },
   { name: 'data folder', check: checkDataDir },
   { name: 'disk space', check: checkDisk },
   { name: 'database', check: checkDatabase },
@@ -73,10 +76,29 @@ function checkNamespaces(): Finding {
   };
 }
 
-function checkBubblewrap(): Finding {
-  const found = versionOf('bwrap');
-  if (found !== undefined) return { state: 'ok', found };
-  return { state: 'advice', found: 'not installed: no sandboxes', fix: 'apt-get install bubblewrap' };
+/** As the server would find it: started the same way, over the same folder if that is there already. */
+async function checkSandboxes({ env, dataDir }: CheckTarget): Promise<Finding> {
+  try {
+    return await offersSandboxes(loadConfig({ DATABASE_URL: 'unused', ...env }), dataDir);
+  } catch (error) {
+    return misconfigured(error);
+  }
+}
+
+async function offersSandboxes(config: AppConfig, dataDir: string): Promise<Finding> {
+  const own = join(dataDir, 'workspaces');
+  const workspaces = existsSync(own) ? own : mkdtempSync(join(tmpdir(), 'roundhouse-doctor-'));
+  const sandboxes = new RunnerSandboxes({ workspaces, uid: config.SANDBOX_UID, searchPath: config.SANDBOX_PATH });
+  try {
+    const support = await sandboxes.support();
+    if (!support.isAvailable) return { state: 'advice', found: 'no sandboxes', fix: support.reason };
+    const found = `${versionOf('bwrap') ?? 'bubblewrap'}, limits by ${support.level}, as user ${support.uid}`;
+    if (support.uid !== 0) return { state: 'ok', found };
+    return { state: 'advice', found, fix: 'unset SANDBOX_UID: whatever gets out of a sandbox of root is root' };
+  } finally {
+    await sandboxes.close();
+    if (workspaces !== own) rmSync(workspaces, { recursive: true, force: true });
+  }
 }
 
 function checkDataDir({ dataDir }: CheckTarget): Finding {
@@ -148,9 +170,13 @@ async function checkMail({ env, dataDir }: CheckTarget): Promise<Finding> {
     if (!smtp) return { state: 'advice', found, fix: 'set SMTP_URL   (smtp://user:password@host:587)' };
     return await greets(smtp, found);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return { state: 'missing', found: error.problems.join('; '), fix: 'correct the settings named here' };
+    return misconfigured(error);
   }
+}
+
+function misconfigured(error: unknown): Finding {
+  if (!(error instanceof ConfigError)) throw error;
+  return { state: 'missing', found: error.problems.join('; '), fix: 'correct the settings named here' };
 }
 
 async function greets(smtp: NonNullable<ReturnType<typeof smtpOptions>>, found: string): Promise<Finding> {

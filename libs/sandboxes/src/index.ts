@@ -23,5 +23,6 @@ export type {
   SandboxPlace,
   SandboxSupport,
 } from './provider/sandbox-provider.js';
+export { RunnerSandboxes } from './provider/runner-sandboxes.js';
 export { SandboxProvider } from './provider/sandbox-provider.js';
 export { SandboxLifecycle, type SandboxUse } from './lifecycle/sandbox-lifecycle.js';

@@ -31,6 +31,7 @@ import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
 import { RunnerSandboxes } from './provider/runner-sandboxes.js';
 import { SandboxProvider } from './provider/sandbox-provider.js';
 import { SandboxHoldings } from './sandbox-holdings.js';
+import { SandboxHealth } from './sandbox-health.js';
 import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
 import { WORKBENCH_PROVIDERS } from './workbench/workbench-providers.js';
@@ -85,6 +86,7 @@ const provider = {
     provider,
     RunningExecutions,
     SandboxesRepository,
+    SandboxHealth,
     SandboxHoldings,
     SandboxJournal,
     ...WORKBENCH_PROVIDERS,

@@ -4,6 +4,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiProperty,
+  ApiPropertyOptional,
   ApiServiceUnavailableResponse,
   ApiTags,
 } from '@nestjs/swagger';
@@ -16,6 +17,13 @@ export class HealthReport {
   @ApiProperty({ example: VERSION }) version!: string;
   @ApiProperty({ example: SERVICE_NAME }) service!: string;
   @ApiProperty({ enum: ['ok', 'unreachable'] }) db!: string;
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    example: { available: true, level: 'cgroup-v1', uid: 60800 },
+    description: 'Whether commands can run, and how their limits are kept; `available` is null until that is known',
+  })
+  sandboxes?: object;
 }
 
 @ApiTags('Health')
@@ -32,7 +40,13 @@ export class HealthController {
   async report(@Res({ passthrough: true }) response: Response): Promise<HealthReport> {
     const db = (await this.health.isDatabaseUp()) ? 'ok' : 'unreachable';
     response.status(db === 'ok' ? 200 : 503);
-    return { status: db === 'ok' ? 'healthy' : 'degraded', version: VERSION, service: SERVICE_NAME, db };
+    return {
+      status: db === 'ok' ? 'healthy' : 'degraded',
+      version: VERSION,
+      service: SERVICE_NAME,
+      db,
+      ...this.health.describeParts(),
+    };
   }
 
   /** The process is alive; says nothing about its dependencies. */

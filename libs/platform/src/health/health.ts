@@ -12,6 +12,7 @@ export const VERSION = (JSON.parse(readFileSync(join(packageRoot(), 'package.jso
 @Injectable()
 export class Health {
   private readonly checks = new Map<string, () => Promise<boolean>>();
+  private readonly parts = new Map<string, () => object>();
   private draining = false;
 
   constructor(private readonly db: Database) {
@@ -20,6 +21,15 @@ export class Health {
 
   addCheck(name: string, check: () => Promise<boolean>): void {
     this.checks.set(name, check);
+  }
+
+  /** What a lib has to say of itself, beside what decides whether the server is healthy. Answers at once. */
+  addPart(name: string, describe: () => object): void {
+    this.parts.set(name, describe);
+  }
+
+  describeParts(): Record<string, object> {
+    return Object.fromEntries([...this.parts].map(([name, describe]) => [name, describe()]));
   }
 
   /** From now on the process answers that it is not ready, so that load balancers take it out. */
