@@ -1,5 +1,7 @@
 import { Clock } from '#kernel';
+import { Revocations } from '#platform';
 import { admin, type Answer, Client, type TestAccount } from '../support/client.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { countQueries } from '../support/request-probe.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
@@ -163,22 +165,27 @@ describe('rate headers', () => {
     const account = await newAccount();
     const { user_id: userId } = (await account.get('/api/v1/auth/me')).body;
     await (await admin(first)).put(`/api/v1/admin/users/${userId}/tier`, { tier: 'enterprise' });
-    let answer = await account.get('/v1/repos');
-    for (let tries = 0; tries < 100 && answer.headers.get('x-ratelimit-limit') === '600'; tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      answer = await account.get('/v1/repos');
-    }
+    const answer = await eventually(async () => {
+      const found = await account.get('/v1/repos');
+      return found.headers.get('x-ratelimit-limit') !== '600' && found;
+    });
     expect(headersOf(answer).slice(0, 2)).toEqual(['2147483647', '2147483647']);
   });
 
   it('cost no query far from the limit, and one for every twentieth part of it', async () => {
     const account = await newAccount();
     await account.get('/v1/repos');
+    const revocations = first.app.get(Revocations);
     const queries: (number | undefined)[] = [];
-    for (let call = 0; call < KEY_LIMIT / 5; call += 1) {
-      queries.push((await countQueries(() => account.get('/v1/repos'))).beforeController);
+    let calls = 0;
+    for (; queries.length < KEY_LIMIT / 5 && calls < KEY_LIMIT / 2; calls += 1) {
+      const wasFresh = revocations.isFresh;
+      const { beforeController } = await countQueries(() => account.get('/v1/repos'));
+      // A node that could not look at the revocations for a moment asks for the key again: that is another query.
+      if (wasFresh && revocations.isFresh) queries.push(beforeController);
     }
+    expect(queries).toHaveLength(KEY_LIMIT / 5);
     expect(queries.filter((issued) => issued !== 0 && issued !== 1)).toEqual([]);
-    expect(queries.filter((issued) => issued === 1).length).toBeLessThanOrEqual(4);
+    expect(queries.filter((issued) => issued === 1).length).toBeLessThanOrEqual(Math.ceil(calls / (KEY_LIMIT / 20)));
   });
 });
