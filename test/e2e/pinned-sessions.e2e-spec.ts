@@ -1,7 +1,7 @@
 import { admin, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { moveClock, nowOn } from '../support/clock.js';
 import { DEAD, holder, mintKey, oneSecond, openSession } from '../support/pinned-sessions.js';
-import { countQueries } from '../support/request-probe.js';
+import { countQueries, fewest } from '../support/request-probe.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 const UNKNOWN = `ses_${'x'.repeat(21)}`;
@@ -144,15 +144,6 @@ describe('using a pinned session', () => {
 });
 
 describe('database statements of a request', () => {
-  const ROUNDS = 5;
-
-  /** A node that could not look at the revocations for a moment must ask again, so the best of a few counts. */
-  async function fewest(measure: () => Promise<number | undefined>): Promise<number> {
-    const counts: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) counts.push((await measure()) ?? Infinity);
-    return Math.min(...counts);
-  }
-
   it('are none before the controller when a session is pinned', async () => {
     const session = alice.with({ 'x-session-id': await openSession(alice) });
     const before = async (): Promise<number | undefined> =>
