@@ -16,6 +16,10 @@ export const CHAT_DELETED = 'chat.deleted';
 export const CHAT_MESSAGE_STORED = 'chat.message-stored';
 /** Subject: the sandbox. Payload: `chat_id`, `message_ids`. */
 export const CHAT_MESSAGES_DELETED = 'chat.messages-deleted';
+/** Subject: the sandbox. Payload: `chat_id`, `run_id`. */
+export const CHAT_RUN_STARTED = 'chat.run-started';
+/** Subject: the sandbox. Payload: `chat_id`, `run_id`, `status`, `message_id` if it said anything. */
+export const CHAT_RUN_ENDED = 'chat.run-ended';
 /** Subject: the sandbox through which it was done. Payload: `path` in the workspace. */
 export const FILE_WRITTEN = 'sandbox.file-written';
 /** As FILE_WRITTEN; also of a directory. */

@@ -4,6 +4,7 @@ import { AppConfig } from '#platform';
 import { AGENT_PROVIDERS } from './agent/agent-providers.js';
 import { AgentSessionsRepository } from './agent-sessions/agent-sessions.repository.js';
 import { AgentSessionsService } from './agent-sessions/agent-sessions.service.js';
+import { CHAT_RUN_PROVIDERS } from './chat-runs/chat-run-providers.js';
 import { ChatMessagesService } from './chats/chat-messages.service.js';
 import { ChatsRepository } from './chats/chats.repository.js';
 import { ChatsService } from './chats/chats.service.js';
@@ -22,6 +23,7 @@ import { AgentExecutionsController } from './http/agent-executions.controller.js
 import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentMessagesController } from './http/agent-messages.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
+import { ApiChatRunsController } from './http/api-chat-runs.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiPreviewsController } from './http/api-previews.controller.js';
 import { ApiSandboxController } from './http/api-sandbox.controller.js';
@@ -30,6 +32,7 @@ import { ApiWorkbenchController } from './http/api-workbench.controller.js';
 import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
 import { RunnerSandboxes } from './provider/runner-sandboxes.js';
 import { SandboxProvider } from './provider/sandbox-provider.js';
+import { UiStreamSender } from './http/ui-stream-sender.js';
 import { SandboxHoldings } from './sandbox-holdings.js';
 import { SandboxHealth } from './sandbox-health.js';
 import { SandboxJournal } from './sandbox-journal.js';
@@ -64,12 +67,14 @@ const provider = {
     ApiPreviewsController,
     ApiSandboxController,
     AgentExecutionsController,
+    ApiChatRunsController,
   ],
   providers: [
     ...AGENT_PROVIDERS,
     AgentSessionsRepository,
     AgentSessionsService,
     ChatMessagesService,
+    ...CHAT_RUN_PROVIDERS,
     ChatsRepository,
     ChatsService,
     cloneHosts,
@@ -90,6 +95,7 @@ const provider = {
     SandboxHoldings,
     SandboxJournal,
     ...WORKBENCH_PROVIDERS,
+    UiStreamSender,
     WorkspaceFiles,
     Workspaces,
   ],

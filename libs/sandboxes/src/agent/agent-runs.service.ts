@@ -140,6 +140,22 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     }
   }
 
+  /** What is stored by now, in order. */
+  async *told(id: string): AsyncGenerator<readonly StoredEvent[]> {
+    for (let next = 0; ; next += PAGE) {
+      const events = await this.runs.events(id, next, PAGE);
+      yield events;
+      if (events.length < PAGE) return;
+    }
+  }
+
+  /** In a transaction: whether a run has the slot. One whose process is gone is ended by this. */
+  async isTaken(slot: string): Promise<boolean> {
+    const holder = await this.runs.findHolder(slot);
+    if (holder?.isAbandoned) await this.abandon(holder);
+    return holder !== null && !holder.isAbandoned;
+  }
+
   /** Answers whether there was anything to cancel. Errors: `not_found`. */
   async cancel(accountId: string, id: string): Promise<boolean> {
     await this.get(accountId, id);

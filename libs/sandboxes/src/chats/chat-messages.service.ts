@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
+import { AgentRuns } from '../agent/agent-runs.service.js';
+import { slotOf } from '../chat-runs/chat-run.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
 import { isOpaqueId } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { CHAT_MESSAGE_STORED, CHAT_MESSAGES_DELETED } from '../sandboxes.events.js';
+import type { Chat } from './chat.js';
 import { ChatsRepository } from './chats.repository.js';
 import { ChatsService } from './chats.service.js';
 
@@ -16,6 +19,7 @@ export class ChatMessagesService {
     private readonly chats: ChatsService,
     private readonly repository: ChatsRepository,
     private readonly sessions: CodingSessionsService,
+    private readonly runs: AgentRuns,
     private readonly journal: SandboxJournal,
     private readonly clock: Clock,
   ) {}
@@ -53,12 +57,20 @@ export class ChatMessagesService {
       const message = isOpaqueId(messageId) ? await this.repository.findMessage(chat, messageId) : null;
       if (!message) throw new DomainError('not_found', 'Message not found');
       if (message.role !== 'user') throw new DomainError('bad_request', 'Only user messages can be deleted');
-      if (chat.activeStreamId !== null)
+      if (await this.isStreaming(chat))
         throw new DomainError('conflict', 'Cannot delete messages while a response is streaming');
       const gone = await this.repository.deleteFrom(chat, message);
       const what = { event: CHAT_MESSAGES_DELETED, action: 'chat.delete-messages' };
       await this.journal.record(caller, session, what, { chat_id: chat.id, message_ids: gone.slice(0, 100) });
       return gone;
     });
+  }
+
+  /** A stream that no run writes any more is forgotten. */
+  private async isStreaming(chat: Chat): Promise<boolean> {
+    if (chat.activeStreamId === null) return false;
+    if (await this.runs.isTaken(slotOf(chat))) return true;
+    await this.repository.moveStream(chat, chat.activeStreamId, null);
+    return false;
   }
 }

@@ -105,6 +105,26 @@ export class ChatsRepository {
     );
   }
 
+  /** The newest of them, until they fill so many bytes; by time, then id. */
+  newestMessages(chat: Chat, bytes: number): Promise<ChatMessage[]> {
+    return this.db.query<ChatMessage>(
+      `select ${MESSAGE} from (
+         select id, role, message, created_at, octet_length(message::text) as bytes,
+                sum(octet_length(message::text)) over (order by created_at desc, id desc) as total
+           from chat_message where account_id = $1 and chat_id = $2) m
+        where total - bytes < $3 order by created_at, id`,
+      [chat.accountId, chat.id, bytes],
+    );
+  }
+
+  async lastMessageAt(chat: Chat): Promise<Date | null> {
+    const [row] = await this.db.query<{ at: Date | null }>(
+      'select max(created_at) as at from chat_message where account_id = $1 and chat_id = $2',
+      [chat.accountId, chat.id],
+    );
+    return row?.at ?? null;
+  }
+
   async findMessage(chat: Chat, id: string): Promise<ChatMessage | null> {
     const [row] = await this.db.query<ChatMessage>(
       `select ${MESSAGE} from chat_message where account_id = $1 and chat_id = $2 and id = $3`,
@@ -134,6 +154,25 @@ export class ChatsRepository {
         where account_id = $1 and id = $2`,
       [chat.accountId, chat.id, now, role],
     );
+  }
+
+  /** All that came after the message. */
+  async deleteAfter(chat: Chat, { id }: ChatMessage): Promise<void> {
+    await this.db.query(
+      `delete from chat_message where account_id = $1 and chat_id = $2
+         and (created_at, id) > (select created_at, id from chat_message where account_id = $1 and id = $3)`,
+      [chat.accountId, chat.id, id],
+    );
+  }
+
+  /** Whose run writes to the chat from now on; null for nobody's. Leaves a run that took over meanwhile alone. */
+  async moveStream(chat: Pick<Chat, 'accountId' | 'id'>, from: string | null, to: string | null): Promise<boolean> {
+    const rows = await this.db.query(
+      `update chat set active_stream_id = $4
+        where account_id = $1 and id = $2 and active_stream_id is not distinct from $3 returning 1`,
+      [chat.accountId, chat.id, from, to],
+    );
+    return rows.length > 0;
   }
 
   /** The message and all that came after it; answers their ids in order. */

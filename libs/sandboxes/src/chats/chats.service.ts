@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError, urlSafeId } from '#kernel';
 import { Database, type Principal } from '#platform';
+import { AgentRuns } from '../agent/agent-runs.service.js';
 import type { CodingSession } from '../coding-sessions/coding-session.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
 import { isOpaqueId } from '../sandbox.js';
@@ -16,6 +17,7 @@ export class ChatsService {
     private readonly db: Database,
     private readonly chats: ChatsRepository,
     private readonly sessions: CodingSessionsService,
+    private readonly runs: AgentRuns,
     private readonly journal: SandboxJournal,
     private readonly clock: Clock,
   ) {}
@@ -72,6 +74,14 @@ export class ChatsService {
     return this.chatOf(session, chatId);
   }
 
+  /** By its id alone, which is its account's. Errors: `not_found`. */
+  async getOfAccount(caller: Principal, chatId: string): Promise<Chat> {
+    const chat = isOpaqueId(chatId) ? await this.chats.find(caller.accountId, chatId) : null;
+    if (!chat) throw chatNotFound();
+    await this.sessions.get(caller, chat.sandboxId);
+    return chat;
+  }
+
   async read(
     caller: Principal,
     sessionId: string,
@@ -99,6 +109,7 @@ export class ChatsService {
       const chat = await this.chatOf(session, chatId);
       if ((await this.chats.count(session.id)) === 1)
         throw new DomainError('bad_request', 'Cannot delete the only chat in a session');
+      await this.stopRun(chat);
       await this.chats.delete(chat);
       await this.record(caller, chat, { event: CHAT_DELETED, action: 'chat.delete' });
     });
@@ -110,6 +121,12 @@ export class ChatsService {
       const session = await this.sessions.getLocked(caller, sessionId);
       await this.chats.markRead(await this.chatOf(session, chatId), caller.userId, this.clock.date());
     });
+  }
+
+  /** What it is doing ends soon, with nowhere to be written down. */
+  private async stopRun({ accountId, activeStreamId }: Chat): Promise<void> {
+    const run = activeStreamId === null ? null : await this.runs.find(accountId, activeStreamId);
+    if (run) await this.runs.cancel(accountId, run.id);
   }
 
   private async chatOf(session: CodingSession, chatId: string): Promise<Chat> {
