@@ -3,6 +3,7 @@ import { ConversationCapture } from '../../libs/sessions/src/capture/conversatio
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { admin, Client, signUp, type TestAccount } from '../support/client.js';
 import { actingFor, seedMember, seedOrg } from '../support/org-rows.js';
+import { LlmPeer } from '../support/peers/llm.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
 import { found } from '../support/search.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -23,16 +24,19 @@ const ACTED = {
   ],
 };
 
+let peer: LlmPeer;
 let server: TestServer;
 let ann: TestAccount;
 
 beforeAll(async () => {
-  server = await startTestServer();
+  peer = await LlmPeer.start();
+  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
   ann = await signUp(server);
 });
 
 afterAll(async () => {
   await server.close();
+  await peer.stop();
 });
 
 interface TestChat {
@@ -230,6 +234,45 @@ describe('what happens to a recorded chat', () => {
     await says(chat, 'The planigale again.');
     await caughtUp();
     expect(await found(ann, 'planigale')).toEqual([]);
+  });
+});
+
+describe('an agent session', () => {
+  const say = async (session: string, message: string): Promise<void> => {
+    const headers = { 'x-api-key': ann.key!, 'content-type': 'application/json' };
+    const body = JSON.stringify({ message });
+    await (await fetch(`${server.url}/v1/sessions/${session}/messages`, { method: 'POST', headers, body })).text();
+  };
+  const recordOf = async (session: string): Promise<string | null> =>
+    (await ann.get(`/v1/sessions/${session}`)).body.captured_session_id;
+
+  it('is recorded after each response, with its tools', async () => {
+    const { id: session } = (await ann.post('/v1/sessions')).body;
+    expect(await recordOf(session)).toBeNull();
+    peer.next({ text: 'I look.', toolCalls: [{ name: 'exec', arguments: { command: 'echo bandicoot' } }] }, 'Done.');
+    await say(session, 'Where is the cuscus?');
+    const id = await eventually(() => recordOf(session));
+    expect(await linesOf(id)).toMatchObject([
+      { role: 'user', content: [{ type: 'text', text: 'Where is the cuscus?' }] },
+      { role: 'assistant', content: [{ text: 'I look.' }, { type: 'tool_use', name: 'exec' }] },
+      { role: 'tool', content: [{ type: 'tool_result', content: 'bandicoot\n[exit code 0]' }] },
+      { role: 'assistant', content: [{ text: 'Done.' }] },
+    ]);
+    expect((await ann.get(`/api/v1/sessions/${id}`)).body).toMatchObject({
+      original_session_id: session,
+      title: 'Where is the cuscus?',
+      message_count: 4,
+    });
+    await say(session, 'And the wombat?');
+    await untilFound(id, 'wombat');
+    expect(await versionsOf(id)).toHaveLength(2);
+  });
+
+  it('is recorded also when it is deleted at once', async () => {
+    const { id: session } = (await ann.post('/v1/sessions')).body;
+    await say(session, 'Remember the dibbler.');
+    expect((await ann.delete(`/v1/sessions/${session}`)).status).toBeLessThan(300);
+    await eventually(async () => (await found(ann, 'dibbler')).length === 1);
   });
 });
 

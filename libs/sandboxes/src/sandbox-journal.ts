@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Audit, Events, type Principal } from '#platform';
+import { Audit, EventConsumers, Events, type Principal } from '#platform';
+import { Conversations } from './conversations/conversations.js';
 import type { Sandbox } from './sandbox.js';
 
 /** Event and audit row of what happens to a sandbox, in the transaction of the effect. */
@@ -8,7 +9,13 @@ export class SandboxJournal {
   constructor(
     private readonly events: Events,
     private readonly audit: Audit,
+    private readonly consumers: EventConsumers,
   ) {}
+
+  /** Whether something that was said in it is still to be recorded. */
+  isUnrecorded(sandboxId: string): Promise<boolean> {
+    return this.consumers.isBehind(Conversations.RECORDER, sandboxId);
+  }
 
   /** `caller` is null for what the server does by itself. Facts are ids and small values. */
   async record(

@@ -23,7 +23,7 @@ import { CreateSandboxes1700000020000 } from './1700000020000-create-sandboxes.j
 import { CreateExecutions1700000021000 } from './1700000021000-create-executions.js';
 import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.js';
 import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
-import { LinkChatsToCapturedSessions1700000024000 } from './1700000024000-link-chats-to-captured-sessions.js';
+import { LinkConversations1700000024000 } from './1700000024000-link-conversations-to-captured-sessions.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -48,7 +48,7 @@ export const MIGRATIONS = [
   CreateExecutions1700000021000,
   ManageSandboxes1700000022000,
   CreateAgentRuns1700000023000,
-  LinkChatsToCapturedSessions1700000024000,
+  LinkConversations1700000024000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

@@ -63,6 +63,15 @@ export class EventConsumersRepository {
     return row ?? { due: [], hasUnsettled: false };
   }
 
+  async isBehind(name: string, subjectId: string): Promise<boolean> {
+    const [row] = await this.db.query<{ isBehind: boolean }>(
+      `select exists (select from event_consumer c join event e on (e.xid, e.id) > (c.xid, c.id) and e.type = any(c.types)
+                       where c.name = $1 and e.subject_id = $2) as "isBehind"`,
+      [name, subjectId],
+    );
+    return row?.isBehind ?? false;
+  }
+
   /** Takes the consumer for this process; null while another has it or it waits to try again. */
   async claim(name: string, owner: string): Promise<EventCursor | null> {
     const [row] = await this.db.query<EventCursor>(

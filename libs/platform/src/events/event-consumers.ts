@@ -67,6 +67,11 @@ export class EventConsumers implements OnApplicationBootstrap, BeforeApplication
     this.wake();
   }
 
+  /** Whether the consumer has yet to handle events about that subject; one that nobody registered never has. */
+  isBehind(name: string, subjectId: string): Promise<boolean> {
+    return this.positions.isBehind(name, subjectId);
+  }
+
   /** Lets the events being handled end, unless their handlers heed the signal. */
   async beforeApplicationShutdown(): Promise<void> {
     this.isStarted = false;

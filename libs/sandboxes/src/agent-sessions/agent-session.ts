@@ -25,6 +25,8 @@ export interface AgentSession extends Sandbox {
   readonly tools: readonly ClientTool[];
   /** The response being made; null when the session is idle. */
   readonly responseId: string | null;
+  /** As what its conversation is recorded (docs/sandboxes.md); null before it was. */
+  readonly capturedSessionId: string | null;
 }
 
 export interface NewAgentSession {

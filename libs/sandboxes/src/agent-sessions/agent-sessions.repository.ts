@@ -18,7 +18,7 @@ export interface AgentSessionFilter {
 const COLUMNS = `s.id, s.account_id as "accountId", s.user_id as "userId", s.state, s.version, s.error,
   s.last_activity_at as "lastActivityAt", s.created_at as "createdAt", s.updated_at as "updatedAt", a.persistent,
   a.ttl_seconds as "ttlSeconds", a.ends_at as "endsAt", a.metadata, a.file_access as "fileAccess", a.model, a.tools,
-  a.response_id as "responseId"`;
+  a.response_id as "responseId", a.captured_session_id as "capturedSessionId"`;
 const TABLES = 'sandbox s join agent_session a on a.sandbox_id = s.id';
 /** What has ended does not exist any more, even before it is cleared away. */
 const LIVE = `s.state is distinct from 'destroying' and a.ends_at > $2`;

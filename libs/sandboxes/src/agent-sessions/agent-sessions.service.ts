@@ -97,6 +97,7 @@ export class AgentSessionsService {
       error: null,
       endsAt: endOf(input, now, now),
       responseId: null,
+      capturedSessionId: null,
       lastActivityAt: now,
       createdAt: now,
       updatedAt: now,

@@ -2,7 +2,8 @@
 export interface ConversationRef {
   readonly accountId: string;
   readonly sandboxId: string;
-  readonly chatId: string;
+  /** Null for the one conversation of an agent session. */
+  readonly chatId: string | null;
 }
 
 /** A conversation held in a sandbox, as whoever records it sees it; also while its sandbox is being destroyed. */

@@ -104,6 +104,9 @@ export class AgentSessionRecord {
   @ApiProperty({ description: 'When it ends unless a response comes first; seconds since the epoch' })
   expires_at!: number;
 
+  @ApiProperty({ type: String, nullable: true, description: 'The captured session its conversation is recorded as' })
+  captured_session_id!: string | null;
+
   static from(session: AgentSession): AgentSessionRecord {
     return {
       id: session.id,
@@ -116,6 +119,7 @@ export class AgentSessionRecord {
       metadata: session.metadata,
       file_access: { read: [...session.fileAccess.read], write: [...session.fileAccess.write] },
       expires_at: toSeconds(session.endsAt),
+      captured_session_id: session.capturedSessionId,
     };
   }
 }

@@ -49,11 +49,16 @@ export class SandboxEnds {
     });
   }
 
-  /** Ends what runs and forgets the sandbox; its directory goes when the retention is over. Idempotent. */
+  /**
+   * Ends what runs and forgets the sandbox, once what was said in it is recorded; its directory goes when the retention is
+   * over. Idempotent.
+   */
   async clearAway(id: string): Promise<void> {
     faultPoint('sandbox.destroying');
     await this.stopper.stop(id);
     faultPoint('sandbox.destroyed');
+    // Its lease ends soon, and a later round looks again.
+    if (await this.journal.isUnrecorded(id)) return;
     await this.db.transaction(async () => {
       await this.blobs.release({ kind: SNAPSHOT_HOLDER, ownerId: id });
       await this.lives.delete(id, this.times.removeAfter());

@@ -25,7 +25,7 @@ export class CaptureConsumer implements OnModuleInit {
 
   onModuleInit(): void {
     this.consumers.register({
-      name: 'sessions.capture-conversations',
+      name: Conversations.RECORDER,
       types: Conversations.CHANGED_BY,
       from: 'start',
       handle: (event) => this.handle(event),
