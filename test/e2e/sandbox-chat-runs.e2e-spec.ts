@@ -1,12 +1,10 @@
-import { chmod, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { DefaultChatTransport, type UIMessage, type UIMessageChunk } from 'ai';
-import { Client, signUp, type TestAccount } from '../support/client.js';
+import type { UIMessage } from 'ai';
+import { type Answer, Client, signUp, type TestAccount } from '../support/client.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
 import { found } from '../support/search.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
-import { answerIn, type Frames, gate, openFrames, userSays } from '../support/ui-stream.js';
+import { answerIn, type Frames, gate, openFrames, sendChat, transport, userSays } from '../support/ui-stream.js';
 
 let peer: LlmPeer;
 let server: TestServer;
@@ -38,33 +36,12 @@ async function newChat(by: Client = ann): Promise<TestChat> {
 /** A chat in a sandbox that is up. */
 async function readyChat(by: Client = ann): Promise<TestChat> {
   const chat = await newChat(by);
-  const [row] = await sql<{ id: string }>(server, 'select account_id as id from sandbox where id = $1', [chat.session]);
-  const directory = join(server.dataDir, 'workspaces', row!.id, '.sessions', chat.session);
-  await mkdir(join(directory, 'work'), { recursive: true });
-  await chmod(directory, 0o777);
-  await chmod(join(directory, 'work'), 0o777);
-  await sql(
-    server,
-    `with moved as (update sandbox set state = 'active' where id = $1)
-     update coding_session set provider_state = '{"type":"vercel","sandboxName":"x"}',
-       hibernate_after = now() + interval '30 min', expires_at = now() + interval '5 h' where sandbox_id = $1`,
-    [chat.session],
-  );
+  expect((await by.post('/api/sandbox', { sessionId: chat.session })).status).toBe(200);
   return chat;
 }
 
-function transport({ session }: TestChat, by: Client = ann): DefaultChatTransport<UIMessage> {
-  const api = `${server.url}/api/chat`;
-  return new DefaultChatTransport({ api, headers: { 'x-api-key': by.key! }, body: { sessionId: session } });
-}
-
-/** As the SDK's hooks send it. */
-function send(chat: TestChat, messages: UIMessage[], by: Client = ann): Promise<ReadableStream<UIMessageChunk>> {
-  const request = { trigger: 'submit-message' as const, chatId: chat.id, messageId: undefined, abortSignal: undefined };
-  return transport(chat, by).sendMessages({ ...request, messages });
-}
-
-const ask = async (chat: TestChat, text: string): Promise<UIMessage> => answerIn(await send(chat, [userSays(text)]));
+const ask = async (chat: TestChat, text: string): Promise<UIMessage> =>
+  answerIn(await sendChat(ann, chat, [userSays(text)]));
 
 const open = (path: string, body?: object): Promise<Frames> => openFrames(ann, path, body);
 
@@ -96,7 +73,7 @@ describe('an answer in a chat', () => {
     const chat = await readyChat();
     peer.next({ thinking: 'A greeting.', text: 'Hello, dear person! How are you today?' });
     const message = userSays('Hello\nthere');
-    const answer = await answerIn(await send(chat, [message]));
+    const answer = await answerIn(await sendChat(ann, chat, [message]));
     expect(answer).toMatchObject({ id: expect.stringMatching(/^msg_/), role: 'assistant' });
     expect(answer.parts).toEqual([
       { type: 'step-start' },
@@ -147,9 +124,9 @@ describe('an answer in a chat', () => {
   it('knows what was said before, whether it is sent again or not', async () => {
     const chat = await readyChat();
     const first = userSays('My name is Quokka.');
-    const answer = await answerIn(await send(chat, [first]));
-    await answerIn(await send(chat, [first, answer, userSays('Who am I?')]));
-    await answerIn(await send(chat, [userSays('And now?')]));
+    const answer = await answerIn(await sendChat(ann, chat, [first]));
+    await answerIn(await sendChat(ann, chat, [first, answer, userSays('Who am I?')]));
+    await answerIn(await sendChat(ann, chat, [userSays('And now?')]));
     const said = peer.calls.at(-1)!.messages.filter(({ role }) => role === 'user');
     expect(JSON.stringify(said)).toMatch(/Quokka.*Who am I.*And now/);
     expect((await ann.get(chat.path)).body.messages).toHaveLength(6);
@@ -159,8 +136,8 @@ describe('an answer in a chat', () => {
     const chat = await readyChat();
     const message = userSays('Again');
     peer.next('First.', 'Second.');
-    await answerIn(await send(chat, [message]));
-    const second = await answerIn(await send(chat, [message]));
+    await answerIn(await sendChat(ann, chat, [message]));
+    const second = await answerIn(await sendChat(ann, chat, [message]));
     expect((await ann.get(chat.path)).body.messages).toEqual([message, second]);
     expect(JSON.stringify(second)).toContain('Second.');
   });
@@ -174,6 +151,45 @@ describe('an answer in a chat', () => {
   });
 });
 
+describe('a run that nobody listens to', () => {
+  const start = (body: Record<string, unknown>, by: Client = ann): Promise<Answer> =>
+    by.post('/api/chat/runs', body as Record<string, string>);
+
+  it('has a session, a chat and a sandbox made for it', async () => {
+    peer.next({ toolCalls: [{ name: 'exec', arguments: { command: 'echo made > made.txt; cat made.txt' } }] }, 'Made.');
+    const { status, body, headers } = await start({ prompt: 'Make it', model: 'other-model' });
+    expect(status).toBe(202);
+    expect(headers.get('location')).toBe(`/api/chat/runs/${body.runId}`);
+    const told = await eventually(async () => {
+      const answer = await ann.get(`/api/chat/runs/${body.runId}`);
+      return answer.body.status !== 'running' && answer;
+    });
+    expect(told.body).toEqual({ runId: body.runId, status: 'completed' });
+    const { chat, messages } = (await ann.get(`/api/sessions/${body.sessionId}/chats/${body.chatId}`)).body;
+    expect(chat).toMatchObject({ title: 'Make it', modelId: 'other-model' });
+    expect(messages[1].parts[1]).toMatchObject({ type: 'tool-exec', output: expect.stringContaining('made\n') });
+    expect(peer.calls.at(-1)!.model).toBe('other-model');
+    expect((await bob.get(`/api/chat/runs/${body.runId}`)).status).toBe(404);
+  });
+
+  it.each([
+    [{}, 400],
+    [{ prompt: 'x', messages: [] }, 400],
+    [{ prompt: '  ' }, 400],
+    [{ prompt: 5 }, 400],
+    [{ prompt: 'a\0' }, 400],
+    [{ messages: [{ role: 'assistant', parts: [] }] }, 400],
+    [{ prompt: 'x', model: '' }, 400],
+    [{ prompt: 'x', artistId: 'no' }, 400],
+    [{ prompt: 'x', accountId: '00000000-0000-4000-8000-000000000000' }, 403],
+    [{ prompt: 'x', organizationId: '00000000-0000-4000-8000-000000000000' }, 403],
+  ])('is refused for %j, and leaves nothing', async (body, status) => {
+    const carol = await signUp(server);
+    expect(await start(body, carol)).toMatchObject({ status, body: { status: 'error' } });
+    expect((await carol.get('/api/sessions')).body.sessions).toEqual([]);
+  });
+});
+
 describe('a stream', () => {
   it('goes on from any chunk exactly as it was', async () => {
     const chat = await readyChat();
@@ -181,14 +197,14 @@ describe('a stream', () => {
     const again = await open(`/api/chat/${chat.id}/stream?startIndex=3`);
     expect(again.response.headers.get('x-workflow-run-id')).toBe(runOf(frames));
     expect(Number(again.response.headers.get('x-workflow-stream-tail-index'))).toBeGreaterThanOrEqual(3);
-    const client = await transport(chat).reconnectToStream({ chatId: chat.id });
+    const client = await transport(chat, ann).reconnectToStream({ chatId: chat.id });
     goOn();
     const whole = await frames.read();
     expect(await again.read()).toEqual(whole.slice(3));
     expect(await answerIn(client!)).toEqual((await ann.get(chat.path)).body.messages[1]);
     await idle(chat);
     expect(await ann.get(`/api/chat/${chat.id}/stream`)).toMatchObject({ status: 204, body: '' });
-    expect(await transport(chat).reconnectToStream({ chatId: chat.id })).toBeNull();
+    expect(await transport(chat, ann).reconnectToStream({ chatId: chat.id })).toBeNull();
   });
 
   it('may lose its reader: the answer is given all the same', async () => {
@@ -318,7 +334,8 @@ describe('what is refused', () => {
       body: { status: 'error', error: 'Sandbox not initialized' },
     });
     const resting = await readyChat();
-    await sql(server, `update sandbox set state = 'hibernated' where id = $1`, [resting.session]);
+    expect((await ann.post('/api/sandbox/snapshot', { sessionId: resting.session })).status).toBe(200);
+    expect((await ann.get(`/api/sessions/${resting.session}`)).body.session.lifecycleState).toBe('hibernated');
     await ask(resting, 'Wake up');
     expect((await ann.get(`/api/sessions/${resting.session}`)).body.session.lifecycleState).toBe('active');
   });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
+import { DefaultChatTransport, readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
 import type { Client } from './client.js';
 
 /** A message of a person, as the AI SDK's hooks make it. */
@@ -8,6 +8,22 @@ export const userSays = (text: string, id: string = randomUUID()): UIMessage => 
   role: 'user',
   parts: [{ type: 'text', text }],
 });
+
+/** What the AI SDK's hooks reach a chat through, as it comes. */
+export function transport({ session }: { readonly session: string }, by: Client): DefaultChatTransport<UIMessage> {
+  const api = `${by.url}/api/chat`;
+  return new DefaultChatTransport({ api, headers: { 'x-api-key': by.key! }, body: { sessionId: session } });
+}
+
+/** As the SDK's hooks send it. */
+export function sendChat(
+  by: Client,
+  chat: { readonly session: string; readonly id: string },
+  messages: UIMessage[],
+): Promise<ReadableStream<UIMessageChunk>> {
+  const request = { trigger: 'submit-message' as const, chatId: chat.id, messageId: undefined, abortSignal: undefined };
+  return transport(chat, by).sendMessages({ ...request, messages });
+}
 
 /** The answer as the SDK's client has it in the end. */
 export async function answerIn(stream: ReadableStream<UIMessageChunk>): Promise<UIMessage> {

@@ -42,6 +42,9 @@ export class ChatAgent {
     return async (agent) => {
       const use = await open();
       agent.afterEnd(use.release);
+      // The run may have ended without waiting for it.
+      if (agent.signal.aborted) use.release();
+      agent.signal.throwIfAborted();
       use.signal.addEventListener('abort', agent.stop, { once: true });
       const { scope } = use.place;
       const base = checkoutOf(scope).join('/');

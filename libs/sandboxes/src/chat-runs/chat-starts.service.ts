@@ -5,6 +5,7 @@ import type { Chat } from '../chats/chat.js';
 import { ChatsService } from '../chats/chats.service.js';
 import { CodingSessionCreation } from '../coding-sessions/coding-session-creation.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
+import { CodingSandboxesService } from '../lifecycle/coding-sandboxes.service.js';
 import { SandboxLifecycle, type SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
 import { ChatAgent } from './chat-agent.js';
 import { anotherIsRunning, type SentMessage } from './chat-run.js';
@@ -42,6 +43,7 @@ export class ChatStartsService {
     private readonly runs: ChatRuns,
     private readonly agent: ChatAgent,
     private readonly lifecycle: SandboxLifecycle,
+    private readonly sandboxes: CodingSandboxesService,
   ) {}
 
   /**
@@ -78,12 +80,13 @@ export class ChatStartsService {
     return this.db.transaction(async () => {
       const { session, chat: first } = await this.creation.create(caller, { ...nothing, ...place });
       const chat = model === null ? first : await this.chats.edit(caller, session.id, first.id, { modelId: model });
-      const work = this.agent.respond(caller, chat, () => this.open(chat));
+      const work = this.agent.respond(caller, chat, () => this.bringUp(caller, chat));
       return { runId: await this.runs.begin(caller, chat, messages, work), chatId: chat.id, sessionId: session.id };
     });
   }
 
-  private open(chat: Chat): Promise<SandboxUse> {
-    return this.lifecycle.use({ id: chat.sandboxId });
+  private async bringUp(caller: Principal, { sandboxId: sessionId }: Chat): Promise<SandboxUse> {
+    await this.sandboxes.provision(caller, { sessionId, repoUrl: null, branch: null, isNewBranch: false }, null);
+    return this.lifecycle.use({ id: sessionId });
   }
 }
