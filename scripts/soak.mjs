@@ -26,7 +26,7 @@ const captured = await run(
   { PUSH_MEGABYTES: '299' },
 );
 const sandboxes = await run(
-  ['--selectProjects', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', 'sandbox-cycles'],
+  ['--selectProjects', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', 'sandbox-(cycles|crash)'],
   process.env.RANDOM_ROUNDS || SANDBOX_ROUNDS,
 );
 process.exitCode = crash || random || captured || sandboxes;

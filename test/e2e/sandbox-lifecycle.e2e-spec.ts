@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { SandboxLifecycle } from '../../libs/sandboxes/src/index.js';
@@ -120,6 +120,27 @@ describe('what a crash left', () => {
     expect(await alice.patch(`/api/sessions/${id}`, { status: 'running' })).toMatchObject({ status: 409 });
     await reconcile();
     expect(await alice.patch(`/api/sessions/${id}`, { status: 'running' })).toMatchObject({ status: 200 });
+  });
+});
+
+describe('a workspace', () => {
+  it('is cleared of what crashes left, once nobody can be at it any more', async () => {
+    const own = join(workspace, '.sessions');
+    const old = new Date(Date.now() - 25 * 60 * MINUTE);
+    const [stale, fresh, built, moved] = [
+      '.uploads/stale',
+      '.uploads/fresh',
+      '.staging/x.0123456789abcdef',
+      '.staging/x.old',
+    ];
+    for (const name of [stale, fresh, built, moved]) {
+      await mkdir(join(own, name!), { recursive: true });
+      if (name !== fresh) await utimes(join(own, name!), old, old);
+    }
+    await server.app.get(PeriodicTasks).runNow('sandboxes.sweep');
+    expect(await readdir(join(own, '.uploads'))).toEqual(['fresh']);
+    expect(await readdir(join(own, '.staging'))).toEqual(['x.old']);
+    await rm(join(own, moved!), { recursive: true });
   });
 });
 

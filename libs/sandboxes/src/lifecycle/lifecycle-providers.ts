@@ -15,6 +15,7 @@ import { SandboxReconciler } from './sandbox-reconciler.js';
 import { SandboxStopper } from './sandbox-stopper.js';
 import { SandboxSnapshots } from '../snapshots/sandbox-snapshots.js';
 import { SandboxUses } from './sandbox-uses.js';
+import { WorkspaceSweeper } from './workspace-sweeper.js';
 
 /** How sandboxes come to life, rest and end. */
 export const LIFECYCLE_PROVIDERS: Provider[] = [
@@ -34,4 +35,5 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
   SandboxSnapshots,
   SandboxStopper,
   SandboxUses,
+  WorkspaceSweeper,
 ];

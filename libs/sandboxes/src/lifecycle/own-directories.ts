@@ -8,7 +8,7 @@ import { Workspaces } from '../workspace/workspaces.js';
 import type { Life } from './life.js';
 
 /** Where directories are built and taken apart. Not an id of a sandbox, so no sandbox ever sees it. */
-const STAGING = '.staging';
+export const STAGING = '.staging';
 
 type Owner = Pick<Life, 'id' | 'accountId'>;
 

@@ -7,7 +7,7 @@ import { OWN_DIRECTORIES } from '../scope/file-access.js';
 import { Directory } from './directory.js';
 
 /** Where uploads grow until they are whole. Not an id of a sandbox, so no sandbox ever sees it. */
-const UPLOADS = '.uploads';
+export const UPLOADS = '.uploads';
 
 /** The workspace of every account: one folder, shared by its sandboxes as far as their scopes go. */
 @Injectable()
