@@ -163,3 +163,10 @@ describe('what has to be so before anything is done', () => {
       expect((await reader.post(`/api/sessions/${id}/${path}`)).status).toBe(403);
   });
 });
+
+it('has no network, and knows of no proxy, unless the deployment allows hosts', async () => {
+  const checkout = await startCheckout(server, alice);
+  expect(
+    await checkout.run('env | grep -ci proxy || true; tail -n +3 /proc/net/dev | cut -d: -f1; ls /opt/sandbox'),
+  ).toBe('0\n    lo\nworkspace\n');
+});

@@ -14,6 +14,8 @@ import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repo
 import { CodingSessionsService } from './coding-sessions/coding-sessions.service.js';
 import { Conversations } from './conversations/conversations.js';
 import { ConversationsRepository } from './conversations/conversations.repository.js';
+import { Egress } from './egress/egress.js';
+import { EgressDenials } from './egress/egress-denials.js';
 import { ExecutionLogs } from './executions/execution-logs.js';
 import { ExecutionStarts } from './executions/execution-starts.js';
 import { ExecutionsRepository } from './executions/executions.repository.js';
@@ -49,9 +51,9 @@ const cloneHosts = {
 
 const provider = {
   provide: SandboxProvider,
-  inject: [AppConfig, Workspaces],
-  useFactory: (config: AppConfig, { root }: Workspaces) =>
-    new RunnerSandboxes({ workspaces: root, uid: config.SANDBOX_UID, searchPath: config.SANDBOX_PATH }),
+  inject: [AppConfig, Workspaces, Egress],
+  useFactory: (config: AppConfig, { root }: Workspaces, egress: Egress) =>
+    new RunnerSandboxes({ workspaces: root, uid: config.SANDBOX_UID, searchPath: config.SANDBOX_PATH, egress }),
 };
 
 /** Sandboxes: sessions of both surfaces and the chats in them. */
@@ -83,6 +85,8 @@ const provider = {
     CodingSessionsService,
     Conversations,
     ConversationsRepository,
+    Egress,
+    EgressDenials,
     ExecutionLogs,
     ExecutionsRepository,
     ExecutionsService,

@@ -16,6 +16,15 @@ export class SandboxesRepository {
     return Number(row?.count ?? 0);
   }
 
+  /** Of whatever account it is; null for one that does not exist any more. */
+  async findAccount(id: string): Promise<string | null> {
+    const [row] = await this.db.query<{ accountId: string }>(
+      'select account_id as "accountId" from sandbox where id = $1',
+      [id],
+    );
+    return row?.accountId ?? null;
+  }
+
   /** Hides the sandboxes from everybody; answers the ids of those that were not hidden before. */
   async markDestroying(accountId: string, ids: readonly string[], now: Date): Promise<string[]> {
     const rows = await this.db.query<{ id: string }>(

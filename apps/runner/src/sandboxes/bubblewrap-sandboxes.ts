@@ -5,6 +5,7 @@ import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntr
 import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { CgroupV1Groups } from './cgroup-v1.js';
+import { EgressRelay } from './egress-relay.js';
 import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
 import { MountSources } from './mount-sources.js';
 import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
@@ -48,7 +49,9 @@ export class BubblewrapSandboxes {
   /** Starts a command; its sandbox needs no start of its own. Errors: `conflict` (`scope_changed`). */
   exec(sandbox: PlacedSandbox, command: SandboxCommand): BubblewrapExecution {
     const sources = MountSources.open(sandbox.workspace, sandbox.mounts);
+    let relay: EgressRelay | null = null;
     try {
+      relay = sandbox.egress && EgressRelay.open(sandbox.egress);
       const opened = sources.entries();
       const fdOf = new Map(opened.map(([mount], index) => [mount, FDS.firstMount + index]));
       const home = insidePath(sandbox.ownDirectory);
@@ -56,22 +59,23 @@ export class BubblewrapSandboxes {
         system: this.system,
         hidden: this.hidden,
         mounts: sandbox.mounts.map((mount) => ({ mount, fd: fdOf.get(mount) ?? null })),
+        egress: relay?.bind(FDS.firstMount + opened.length) ?? [],
         fds: FDS,
         scratchBytes: sandbox.limits.scratchBytes,
-        env: { PATH: SEARCH_PATH, HOME: home, LANG: 'C.UTF-8', ...command.env },
+        env: { PATH: SEARCH_PATH, HOME: home, LANG: 'C.UTF-8', ...relay?.env(), ...command.env },
         cwd: command.cwd ?? home,
         argv: command.argv,
       });
       const execution = new BubblewrapExecution(
         {
           options,
-          argv: command.argv,
+          argv: relay?.wrap(command.argv) ?? command.argv,
           become: this.identity.become,
           seccomp: this.seccomp,
           searchPath: this.searchPath,
           passwd: PASSWD,
           groups: GROUP,
-          mounts: opened.map(([, place]) => place),
+          mounts: [...opened.map(([, place]) => place), ...(relay ? [relay.fd] : [])],
           timeoutMs: command.timeoutMs,
           outputBytes: command.outputBytes,
           watched: this.groups.level === 'supervised' ? sandbox.limits : null,
@@ -83,6 +87,7 @@ export class BubblewrapSandboxes {
     } finally {
       // bwrap has its own copies since it was spawned.
       sources.close();
+      relay?.close();
     }
   }
 

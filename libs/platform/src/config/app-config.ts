@@ -55,6 +55,12 @@ export class AppConfig {
   /** Hosts that sandboxes may clone repositories from, comma-separated, besides this server itself. */
   @Matches(/^[^\s,/:]+(?:\s*,\s*[^\s,/:]+)*$/, { message: 'SANDBOX_CLONE_HOSTS must be host names with commas' })
   SANDBOX_CLONE_HOSTS = 'github.com';
+  /** Hosts that programs in sandboxes may reach by https, comma-separated: `host`, `*.domain`, `host:port`. None when unset. */
+  @IsOptional()
+  @Matches(/^(\*\.)?[\w.-]+(:\d{1,5})?(\s*,\s*(\*\.)?[\w.-]+(:\d{1,5})?)*$/, {
+    message: 'SANDBOX_EGRESS_HOSTS must be host names or *.domains with commas, each with a port if need be',
+  })
+  SANDBOX_EGRESS_HOSTS?: string;
   /** Largest file that may be put into a workspace over HTTP, in bytes. */
   @toInt @IsInt() @Min(1) SANDBOX_MAX_UPLOAD_BYTES = 104_857_600;
   /** Largest repository that is cloned into a sandbox, in bytes: of what is fetched, and of its files. */
@@ -256,6 +262,7 @@ const OPTIONAL_SETTINGS = [
   'DATABASE_URL',
   'REDIS_URL',
   'PUBLIC_URL',
+  'SANDBOX_EGRESS_HOSTS',
   'SIGNUP',
   'TRUST_PROXY',
   'CORS_ORIGINS',

@@ -1,6 +1,6 @@
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { AppConfig } from '../config/app-config.js';
@@ -100,6 +100,19 @@ export class Outbound {
     return addresses.length > 0 && addresses.every((address) => this.allowed.hasAddress(address));
   }
 
+  /**
+   * A bare connection, to an address that was looked at like those of `fetch`; for what is encrypted by who speaks over
+   * it. Errors: as `fetch`.
+   */
+  async connect(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+    try {
+      const addresses = await within(this.permitted(new URL(`https://${host}:${port}`)), signal);
+      return await within(connected(host, port, addresses, signal), signal);
+    } catch (error) {
+      throw explain(error, signal);
+    }
+  }
+
   private async once(url: URL, how: OutboundRequest & { signal: AbortSignal }): Promise<Response> {
     assertHttp(url);
     try {
@@ -154,6 +167,20 @@ function send(
     const call = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, options, resolve);
     call.on('error', reject);
     call.end(body);
+  });
+}
+
+function connected(host: string, port: number, addresses: readonly string[], signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, lookup: pinnedTo(addresses) });
+    const giveUp = (): void => void socket.destroy();
+    signal.addEventListener('abort', giveUp, { once: true });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', giveUp);
+      socket.off('error', reject);
+      resolve(socket);
+    });
   });
 }
 

@@ -1,3 +1,4 @@
+import type { EgressDoor } from '../egress/egress-door.js';
 import type { Mount } from './mount-plan.js';
 import type { SandboxCommand, SandboxLimits, SandboxSupport } from './sandbox-provider.js';
 import type { WorkspacePath } from '../scope/access-scope.js';
@@ -23,6 +24,8 @@ export interface PlacedSandbox {
   /** Its home. */
   readonly ownDirectory: WorkspacePath;
   readonly limits: SandboxLimits;
+  /** Its way to the network; null for none. */
+  readonly egress: EgressDoor | null;
 }
 
 export interface ExecRequest {

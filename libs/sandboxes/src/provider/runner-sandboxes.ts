@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { geteuid } from 'node:process';
 import { encodeFrame } from '#kernel';
 import { RunnerConnection, RunnerProcess } from '#platform';
+import type { Egress } from '../egress/egress.js';
 import { mountPlan } from './mount-plan.js';
 import { RemoteExecution } from './remote-execution.js';
 import type { CommandFrame, ExecRequest, SandboxOperations } from './runner-protocol.js';
@@ -21,6 +22,8 @@ export interface RunnerSandboxesOptions {
   readonly uid: number;
   /** Folders where bwrap is looked for (a PATH); by default the system's usual ones. */
   readonly searchPath?: string;
+  /** The ways out of sandboxes; none when left out. */
+  readonly egress?: Pick<Egress, 'doorOf'>;
 }
 
 const WINDOW = 'workspaces';
@@ -40,9 +43,11 @@ const WITH_WINDOW = `
 export class RunnerSandboxes extends SandboxProvider {
   private readonly process: RunnerProcess;
   private readonly connection: RunnerConnection;
+  private readonly egress: RunnerSandboxesOptions['egress'];
 
-  constructor({ workspaces, uid, searchPath }: RunnerSandboxesOptions) {
+  constructor({ workspaces, uid, searchPath, egress }: RunnerSandboxesOptions) {
     super();
+    this.egress = egress;
     const isRoot = geteuid!() === 0;
     this.process = new RunnerProcess({
       name: 'sandbox',
@@ -68,8 +73,9 @@ export class RunnerSandboxes extends SandboxProvider {
 
   async exec({ workspace, scope, limits }: SandboxPlace, command: SandboxCommand): Promise<Execution> {
     const { sandboxId: id, ownDirectory } = scope;
+    const egress = command.isOffline ? null : ((await this.egress?.doorOf(id)) ?? null);
     const request: ExecRequest = {
-      sandbox: { id, workspace, mounts: mountPlan(scope), ownDirectory, limits },
+      sandbox: { id, workspace, mounts: mountPlan(scope), ownDirectory, limits, egress },
       command,
     };
     const orders = new PassThrough();

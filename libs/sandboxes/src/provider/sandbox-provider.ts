@@ -24,6 +24,8 @@ export interface SandboxCommand {
   /** Absolute, inside the sandbox; the sandbox's own directory when left out. */
   readonly cwd?: string;
   readonly timeoutMs: number;
+  /** Without a way to the network, also where the sandbox has one. */
+  readonly isOffline?: boolean;
   /** Of both streams together; what exceeds it is read and dropped, so that the command can end. */
   readonly outputBytes: number;
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { type Execution, type ExitFacts, type SandboxPlace, SandboxProvider } from '../provider/sandbox-provider.js';
 import { checkoutOf } from '../coding-sessions/checkout.js';
+import type { WorkspacePath } from '../scope/access-scope.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
 
 const SECONDS = 30;
@@ -68,9 +69,10 @@ export class SandboxGit {
     const execution = await this.provider.exec(place, {
       argv: ['/bin/sh', '-c', PRELUDE + script + EPILOGUE, 'git', ...args],
       env: environmentOf(place),
-      cwd: [WORKSPACE_INSIDE, ...checkoutOf(place.scope)].join('/'),
+      cwd: inside(checkoutOf(place.scope)),
       timeoutMs: seconds * 1_000,
       outputBytes: OUTPUT_BYTES,
+      isOffline: true,
     });
     await execution.write(null);
     const { stdout, stderr, exit } = await outcomeOf(execution);
@@ -90,7 +92,9 @@ function environmentOf(place: SandboxPlace): Record<string, string> {
     GIT_OPTIONAL_LOCKS: '0',
     GIT_LITERAL_PATHSPECS: '0',
     GIT_NO_LAZY_FETCH: '1',
-    GIT_CEILING_DIRECTORIES: [WORKSPACE_INSIDE, ...place.scope.ownDirectory].join('/'),
+    GIT_CEILING_DIRECTORIES: inside(place.scope.ownDirectory),
+    // Whatever the repository calls its work tree.
+    GIT_WORK_TREE: inside(checkoutOf(place.scope)),
     GIT_CONFIG_COUNT: String(config.length),
     ...Object.fromEntries(
       config.flatMap(([key, value], index) => [
@@ -99,6 +103,10 @@ function environmentOf(place: SandboxPlace): Record<string, string> {
       ]),
     ),
   };
+}
+
+function inside(path: WorkspacePath): string {
+  return [WORKSPACE_INSIDE, ...path].join('/');
 }
 
 async function outcomeOf(execution: Execution): Promise<{ stdout: Buffer; stderr: string; exit: ExitFacts }> {

@@ -33,7 +33,7 @@ export function newWorkspace(): string {
 
 export function placed(workspace: string, id: string, access?: unknown, limits = LIMITS): PlacedSandbox {
   const scope = new AccessScope(id, toFileAccess(access));
-  return { id, workspace, mounts: mountPlan(scope), ownDirectory: scope.ownDirectory, limits };
+  return { id, workspace, mounts: mountPlan(scope), ownDirectory: scope.ownDirectory, limits, egress: null };
 }
 
 export function commandOf(argv: readonly string[], more: Partial<SandboxCommand> = {}): SandboxCommand {

@@ -1,0 +1,91 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { access, chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { geteuid } from 'node:process';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { AppConfig, Outbound } from '#platform';
+import type { EgressDoor } from './egress-door.js';
+import { EgressDenials } from './egress-denials.js';
+import { EgressHosts } from './egress-hosts.js';
+import { EgressProxy } from './egress-proxy.js';
+
+/** What the runner brings programs to the proxy with. */
+const PERL = '/usr/bin/perl';
+
+/**
+ * The network of sandboxes: none, unless SANDBOX_EGRESS_HOSTS names hosts. Then each sandbox can reach a proxy through a
+ * socket, and the proxy those hosts. The proxy is opened when first needed.
+ */
+@Injectable()
+export class Egress implements OnApplicationShutdown {
+  private readonly log = new Logger(Egress.name);
+  private readonly hosts: EgressHosts;
+  private readonly secret = randomBytes(32);
+  private opened: Promise<{ proxy: EgressProxy; folder: string } | null> | null = null;
+
+  constructor(
+    config: AppConfig,
+    private readonly outbound: Outbound,
+    private readonly denials: EgressDenials,
+  ) {
+    this.hosts = new EgressHosts(config.SANDBOX_EGRESS_HOSTS ?? '');
+  }
+
+  /** Null where sandboxes have no network. */
+  async doorOf(sandboxId: string): Promise<EgressDoor | null> {
+    if (this.hosts.isEmpty) return null;
+    this.opened ??= this.open();
+    const opened = await this.opened;
+    if (!opened) return null;
+    const { folder } = opened;
+    return { socket: socketIn(folder), user: sandboxId, password: this.passwordOf(sandboxId) };
+  }
+
+  /** After the sandboxes: they keep their connections until they end. */
+  async onApplicationShutdown(): Promise<void> {
+    const opened = await this.opened;
+    if (!opened) return;
+    await opened.proxy.close();
+    await rm(opened.folder, { recursive: true, force: true });
+  }
+
+  private async open(): Promise<{ proxy: EgressProxy; folder: string } | null> {
+    if (!(await isThere(PERL))) {
+      this.log.error({ msg: `sandboxes have no network: SANDBOX_EGRESS_HOSTS needs ${PERL}; install perl` });
+      return null;
+    }
+    // A path of a socket has at most 107 bytes: DATA_DIR may be too deep.
+    const folder = await mkdtemp(join(tmpdir(), 'roundhouse-egress-'));
+    // Sandboxes of root's run as another user, who has to come by. Whoever else does so has no password.
+    if (geteuid!() === 0) await chmod(folder, 0o711);
+    const proxy = new EgressProxy({
+      hosts: this.hosts,
+      sandboxOf: (user, password) => (this.isPassword(user, password) ? user : null),
+      connect: (host, port, signal) => this.outbound.connect(host, port, signal),
+      onDenied: (sandboxId, target, reason) => void this.denials.record(sandboxId, target, reason),
+    });
+    await proxy.listen(socketIn(folder));
+    return { proxy, folder };
+  }
+
+  private passwordOf(sandboxId: string): string {
+    return createHmac('sha256', this.secret).update(sandboxId).digest('hex');
+  }
+
+  private isPassword(user: string, password: string): boolean {
+    const [given, right] = [Buffer.from(password), Buffer.from(this.passwordOf(user))];
+    return given.length === right.length && timingSafeEqual(given, right);
+  }
+}
+
+function socketIn(folder: string): string {
+  return join(folder, 'proxy.sock');
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
