@@ -9,7 +9,7 @@ import { type Workbench, Workbenches } from './workbenches.js';
 
 /** Without a repository every file is suggested, by way of an empty one elsewhere. */
 const LIST = `
-isRepository || { git init -q /tmp/none && export GIT_DIR=/tmp/none/.git GIT_WORK_TREE=.; }
+isRepository || { export GIT_DIR=/tmp/none && git init -q; }
 run git ls-files -z --cached --others --exclude-standard --deduplicate | emit 8388608
 `;
 const MAX_TEXT_BYTES = 200_000;
