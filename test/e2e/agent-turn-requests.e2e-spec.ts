@@ -160,6 +160,86 @@ describe('tools of the client', () => {
   });
 });
 
+describe('a response without a session', () => {
+  const ask = (body: object, headers: Record<string, string> = {}) =>
+    alice.post('/v1/responses', body as Record<string, never>, headers);
+
+  it('comes in whole, or as the events of a message', async () => {
+    peer.next({ thinking: 'Hm.', text: 'Four.' }, 'Five.');
+    const input = [
+      { role: 'system', content: 'Count.' },
+      { role: 'user', content: 'Two and two?' },
+    ];
+    const { status, headers, body } = await ask({ input, model: 'gpt-5-test', reasoning: { effort: 'low' } });
+    expect({ status, body }).toMatchObject({
+      status: 200,
+      body: {
+        object: 'response',
+        status: 'completed',
+        output_text: 'Four.',
+        usage: { output_tokens: expect.any(Number) },
+      },
+    });
+    expect(body.id).toMatch(/^resp_[0-9a-f]{24}$/);
+    expect(headers.get('x-response-id')).toBe(body.id);
+    expect(peer.calls.at(-1)).toMatchObject({
+      model: 'gpt-5-test',
+      reasoning_effort: 'low',
+      messages: [
+        { role: 'system', content: 'Count.' },
+        { role: 'user', content: 'Two and two?' },
+      ],
+    });
+    const stream = await EventStream.open(alice, '/v1/responses', { body: { input: 'And one?', stream: true } });
+    expect((await stream.all()).map(({ event }) => event)).toEqual([
+      'message.created',
+      'text.start',
+      'text.delta',
+      'text.stop',
+      'message.completed',
+    ]);
+    expect(peer.calls.at(-1)!.messages).toHaveLength(1);
+    const again = await EventStream.open(alice, `/v1/responses/${stream.id}/events?last_event_id=1`);
+    expect(await again.all()).toEqual(stream.events.slice(2));
+  });
+
+  it('hands calls of tools over, and goes on with their outputs', async () => {
+    peer.next({ toolCalls: [{ name: 'look_up', arguments: { word: 'a' } }] }, 'It is a letter.');
+    const question = { role: 'user', content: 'What is a?' };
+    const { body } = await ask({ input: [question], tools: [LOOK_UP] });
+    expect(body.output).toEqual([
+      { type: 'function_call', call_id: expect.any(String), name: 'look_up', arguments: '{"word":"a"}' },
+    ]);
+    const [call] = body.output as [{ call_id: string }];
+    const output = { type: 'function_call_output', call_id: call.call_id, output: 'a letter' };
+    expect((await ask({ input: [question, call, output], tools: [LOOK_UP] })).body.output_text).toBe('It is a letter.');
+    expect(peer.calls.at(-1)!.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool']);
+  });
+
+  it('is repeated by its key, cancelled, and nobody else’s', async () => {
+    const release = peer.hold();
+    const stream = await EventStream.open(alice, '/v1/responses', { body: { input: 'Hello', stream: true } });
+    const bob = await signUp(server);
+    expect((await bob.get(`/v1/responses/${stream.id}/events`)).status).toBe(404);
+    expect((await bob.post(`/v1/responses/${stream.id}/cancel`)).status).toBe(404);
+    expect(await alice.post(`/v1/responses/${stream.id}/cancel`)).toMatchObject({ status: 202 });
+    release();
+    expect((await stream.all()).at(-1)?.event).toBe('message.cancelled');
+    const [one, two] = await Promise.all([1, 2].map(() => ask({ input: 'Hi' }, { 'idempotency-key': 'response-1' })));
+    expect(one!.body).toEqual(two!.body);
+    expect(await ask({ input: 'Ho' }, { 'idempotency-key': 'response-1' })).toMatchObject({ status: 422 });
+  });
+
+  it('that fails says so with a status', async () => {
+    expect(await ask({ input: 'Hello', model: 'no-such-model' })).toMatchObject({
+      status: 502,
+      body: { error: 'llm_request_failed', response_id: expect.stringMatching(/^resp_/) as string },
+    });
+    for (const body of [{}, { input: 7 }, { input: 'x', stream: 'yes' }, { input: 'x', reasoning: { effort: 'max' } }])
+      expect(await ask(body)).toMatchObject({ status: 400, body: { field: expect.any(String) as string } });
+  });
+});
+
 describe('limits', () => {
   it('end a turn that uses more tokens than it may', async () => {
     peer.next({ text: 'x'.repeat(20_000), toolCalls: [{ name: 'list_files', arguments: {} }] });
@@ -181,6 +261,13 @@ describe('limits', () => {
     const refused = await send(session, 'Hello', undefined, carol);
     expect(await answerOf(refused)).toEqual({ status: 429, error: 'usage.limit' });
     expect(Number(refused.response.headers.get('retry-after'))).toBeGreaterThan(0);
+    const { rate_limit: limits, credits } = (await carol.get('/v1/usage')).body;
+    expect(credits).toEqual({ enabled: false, mode: 'off', balance: null });
+    expect(limits.buckets.response.windows).toMatchObject([{ turns: 0 }, { turns: 0 }]);
+    expect(limits.buckets.session_turn.windows).toMatchObject([
+      { name: 'hour', duration_seconds: 3_600, turns: TURNS_PER_HOUR, max_turns: TURNS_PER_HOUR, enabled: true },
+      { name: 'day', duration_seconds: 86_400, turns: TURNS_PER_HOUR, max_turns: 5_000, max_tokens: 200_000_000 },
+    ]);
     expect((await carol.get(`/v1/sessions/${session}`)).body.busy).toBe(false);
   });
 

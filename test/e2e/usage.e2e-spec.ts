@@ -47,6 +47,8 @@ describe('GET /v1/usage', () => {
       storage_bytes: expect.any(Number),
       git_transfer_bytes: 0,
       lazy_edit_tokens: 0,
+      rate_limit: expect.any(Object),
+      credits: expect.any(Object),
     });
   });
 

@@ -73,3 +73,4 @@ export { HoldsSecret, OwnIdempotency, SelfSettled, toIdempotencyKey } from './id
 export * from './idempotency/openapi.js';
 export * from './usage/stored-bytes.js';
 export * from './usage/usage.js';
+export { type UsageReport, UsageReports } from './usage/usage-reports.js';

@@ -36,6 +36,7 @@ import { Sealed } from './secrets/sealed.js';
 import { CallUsage } from './usage/call-usage.js';
 import { StoredBytes } from './usage/stored-bytes.js';
 import { Usage } from './usage/usage.js';
+import { UsageReports } from './usage/usage-reports.js';
 import { V1UsageController } from './usage/v1-usage.controller.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
 
@@ -84,6 +85,7 @@ export class PlatformModule {
         Sealed,
         StoredBytes,
         Usage,
+        UsageReports,
         { provide: APP_FILTER, useClass: DialectFilter },
         { provide: APP_INTERCEPTOR, useClass: BodyInterceptor },
         { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
@@ -102,6 +104,7 @@ export class PlatformModule {
         CallUsage,
         StoredBytes,
         Usage,
+        UsageReports,
       ],
     };
   }

@@ -24,6 +24,7 @@ import { RunningExecutions } from './executions/running-executions.js';
 import { AgentExecutionsController } from './http/agent-executions.controller.js';
 import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentMessagesController } from './http/agent-messages.controller.js';
+import { AgentResponsesController } from './http/agent-responses.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
 import { ApiChatRunsController } from './http/api-chat-runs.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
@@ -63,6 +64,7 @@ const provider = {
     AgentSessionsController,
     AgentFilesController,
     AgentMessagesController,
+    AgentResponsesController,
     ApiSessionsController,
     ApiChatsController,
     ApiWorkbenchController,

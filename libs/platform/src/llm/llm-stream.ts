@@ -72,7 +72,7 @@ export async function* streamStep(
   );
   const { stream } = streamText({
     model: provider(endpoint.model),
-    instructions: turn.instructions,
+    ...(turn.instructions !== '' && { instructions: turn.instructions }),
     messages: [...turn.messages],
     tools,
     ...(turn.effort &&

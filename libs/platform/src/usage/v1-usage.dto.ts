@@ -18,6 +18,20 @@ export class V1Usage {
   @ApiProperty({ type: 'integer' }) git_transfer_bytes!: number;
   @ApiProperty({ type: 'integer' }) lazy_edit_tokens!: number;
 
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    description: 'Limits of agent turns, and their use',
+  })
+  rate_limit?: object;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    description: 'Nothing is charged by credits here',
+  })
+  credits?: object;
+
   /** `storedBytes` is what is stored at present; null for another month, of which only the sums are known. */
   static from(period: string, totals: ReadonlyMap<string, number>, storedBytes: number | null): V1Usage {
     const total = (eventType: string): number => totals.get(eventType) ?? 0;

@@ -26,7 +26,8 @@ export interface ClientTools {
   readonly tools: readonly LlmTool[];
   /** Called before anybody reads that the call is wanted. */
   expect(call: ToolCall): Promise<void>;
-  answer(call: ToolCall, signal: AbortSignal): Promise<ToolAnswer>;
+  /** Null when asking for a call ends the run. */
+  readonly answer: ((call: ToolCall, signal: AbortSignal) => Promise<ToolAnswer>) | null;
 }
 
 export interface AgentTurn {
@@ -103,7 +104,7 @@ export class AgentLoop {
         messages.push(...said);
         if (said.length > 0) await this.turn.keep(said);
       }
-      if (step.calls.length === 0) return this.completed(null);
+      if (step.calls.length === 0 || !this.turn.clientTools.answer) return this.completed(null);
       if (this.used.inputTokens + this.used.outputTokens >= this.turn.maxTokens) return this.completed('token_budget');
     }
     return this.completed('max_steps');
@@ -173,8 +174,10 @@ export class AgentLoop {
       await this.agent.emit({ type: 'tool-executing', id: call.id, name: call.name, input: call.input });
       await this.finish(step, call, await this.runTool(call));
     }
+    const { answer } = clientTools;
+    if (!answer) return;
     for (const call of step.calls.filter(isClients))
-      await this.finish(step, call, await clientTools.answer(call, this.agent.signal));
+      await this.finish(step, call, await answer(call, this.agent.signal));
   }
 
   private async finish(step: Step, call: ToolCall, answer: ToolAnswer): Promise<void> {

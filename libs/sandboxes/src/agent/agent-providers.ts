@@ -1,12 +1,14 @@
 import type { Provider } from '@nestjs/common';
 import { AgentResponsesService } from './agent-responses.service.js';
 import { AgentRunsRepository } from './agent-runs.repository.js';
+import { AgentRunSweep } from './agent-run-sweep.js';
 import { AgentRuns } from './agent-runs.service.js';
 import { AgentTurnsRepository } from './agent-turns.repository.js';
 import { AgentTurnsService } from './agent-turns.service.js';
 import { BuiltInAgent } from './built-in-agent.js';
 import { ClientToolCalls } from './client-tool-calls.js';
 import { SandboxTools } from './sandbox-tools.js';
+import { StatelessResponsesService } from './stateless-responses.service.js';
 import { TurnBooks } from './turn-books.js';
 import { TurnKeysRepository } from './turn-keys.repository.js';
 import { TurnLimits } from './turn-limits.js';
@@ -15,12 +17,14 @@ import { TurnLimits } from './turn-limits.js';
 export const AGENT_PROVIDERS: Provider[] = [
   AgentResponsesService,
   AgentRunsRepository,
+  AgentRunSweep,
   AgentRuns,
   AgentTurnsRepository,
   AgentTurnsService,
   BuiltInAgent,
   ClientToolCalls,
   SandboxTools,
+  StatelessResponsesService,
   TurnBooks,
   TurnKeysRepository,
   TurnLimits,

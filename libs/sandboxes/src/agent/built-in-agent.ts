@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { AppConfig, Llm, type LlmEndpoint, llmNotConfigured, type Principal } from '#platform';
+import { AppConfig, Llm, type Principal } from '#platform';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
 import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
 import type { AccessScope } from '../scope/access-scope.js';
@@ -10,6 +10,7 @@ import { AgentLoop } from './agent-loop.js';
 import type { AgentWork } from './agent-runs.service.js';
 import { AgentTurnsRepository } from './agent-turns.repository.js';
 import { ClientToolCalls } from './client-tool-calls.js';
+import { modelEndpoint } from './model-endpoint.js';
 import { SandboxTools } from './sandbox-tools.js';
 
 /** Of a conversation, so much is shown to the model: about 100,000 tokens. */
@@ -30,16 +31,9 @@ export class BuiltInAgent {
     private readonly config: AppConfig,
   ) {}
 
-  /** Where a model is asked; the installation's own unless named. Errors: `unavailable` (`llm_not_configured`). */
-  endpoint(model: string | null): LlmEndpoint {
-    const endpoint = this.llm.ofInstallation;
-    if (!endpoint) throw llmNotConfigured();
-    return { ...endpoint, model: model ?? endpoint.model };
-  }
-
-  /** The next turn of the session's conversation. Errors: as `endpoint`. */
+  /** The next turn of the session's conversation. Errors: `unavailable` (`llm_not_configured`). */
   respond(caller: Principal, session: AgentSession): AgentWork {
-    const endpoint = this.endpoint(session.model);
+    const endpoint = modelEndpoint(this.llm, session.model);
     return async (agent) => {
       const use = await this.lifecycle.use(session);
       agent.afterEnd(use.release);

@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { AppConfig, Database, Usage } from '#platform';
+import { AppConfig, Database, type Principal, Usage, UsageReports } from '#platform';
 
 export type UsageBucket = 'session_turn' | 'response';
 
@@ -18,13 +18,18 @@ const HOUR_MS = 3_600_000;
 
 /** Turns and tokens of an account per hour and day of the clock in UTC (sandbox-sessions.md §B1.1). */
 @Injectable()
-export class TurnLimits {
+export class TurnLimits implements OnModuleInit {
   constructor(
     private readonly db: Database,
     private readonly usage: Usage,
+    private readonly reports: UsageReports,
     private readonly config: AppConfig,
     private readonly clock: Clock,
   ) {}
+
+  onModuleInit(): void {
+    this.reports.register((caller) => this.report(caller));
+  }
 
   /** Counts a turn, in the transaction that begins it. Errors: `rate_limited` (`usage.limit`). */
   async admit(accountId: string, bucket: UsageBucket): Promise<void> {
@@ -78,6 +83,19 @@ export class TurnLimits {
     ];
   }
 
+  /** sandbox-sessions.md §B7, `/v1/usage`. */
+  private async report({ accountId, keyId }: Principal): Promise<Record<string, unknown>> {
+    const [turn, response] = await Promise.all([
+      this.windows(accountId, 'session_turn'),
+      this.windows(accountId, 'response'),
+    ]);
+    const buckets = { session_turn: toWindows(turn), response: toWindows(response) };
+    return {
+      rate_limit: { caller_id: keyId, buckets },
+      credits: { enabled: false, mode: 'off', balance: null },
+    };
+  }
+
   private async add(accountId: string, bucket: UsageBucket, turns: number, tokens: number): Promise<void> {
     await this.db.query(
       `insert into agent_usage as known (account_id, bucket, hour, turns, tokens) values ($1, $2, $3, $4, $5)
@@ -91,4 +109,18 @@ export class TurnLimits {
     const now = this.clock.now();
     return new Date(now - (now % HOUR_MS));
   }
+}
+
+function toWindows(windows: readonly UsageWindow[]): object {
+  return {
+    windows: windows.map(({ name, seconds, turns, maxTurns, tokens, maxTokens }) => ({
+      name,
+      duration_seconds: seconds,
+      turns,
+      max_turns: maxTurns === 0 ? null : maxTurns,
+      tokens,
+      max_tokens: maxTokens === 0 ? null : maxTokens,
+      enabled: maxTurns > 0 || maxTokens > 0,
+    })),
+  };
 }
