@@ -2,7 +2,7 @@ import { admin, type Client } from '../support/client.js';
 import { person, type Person } from '../support/handoffs.js';
 import { setTier } from '../support/organisations.js';
 import { Sfs, type SfsAnswer } from '../support/peers/sfs.js';
-import { eventually } from '../support/pinned-sessions.js';
+import { eventually, sql } from '../support/pinned-sessions.js';
 import { seedMember, seedOrg } from '../support/org-rows.js';
 import { keysOf, serviceKey } from '../support/service-keys.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -139,6 +139,38 @@ describe('sfs handoff', () => {
       json: { status: 'revoked', revoke_reason: 'wrong one' },
     });
     expect((await bo.plain('POST', `${at}/claim`)).status).toBe(409);
+  });
+});
+
+describe('sfs org', () => {
+  it('create, info, members, invite and remove', async () => {
+    const [boss, guest] = [await person(server, 'boss'), await person(server, 'guest')];
+    const sfs = machineOf(boss);
+    const slug = `parsers-${Date.now().toString(36)}`;
+    const made = await sfs.plain('POST', '/api/v1/org', { name: 'Parsers', slug });
+    expect(made).toMatchObject({ status: 200, json: { org_id: expect.stringMatching(/^org_/) } });
+    const invited = await sfs.plain('POST', '/api/v1/org/invite', { email: 'new@example.com', role: 'member' });
+    expect(invited).toMatchObject({ status: 200, json: { email: 'new@example.com', role: 'member' } });
+    expect(invited.json.invite_id).toEqual(expect.any(String));
+    await sql(server, 'insert into org_member (org_id, user_id, role) values ($1, $2, $3)', [
+      ...[made.json.org_id, guest.userId, 'member'],
+    ]);
+    const { json } = await sfs.plain('GET', '/api/v1/org');
+    expect(json).toMatchObject({
+      org: { name: 'Parsers', slug, tier: expect.any(String) },
+      current_user_role: 'owner',
+    });
+    expect([json.org.seats_used, json.org.seats_limit]).toEqual([expect.any(Number), expect.any(Number)]);
+    expect(json.members).toContainEqual(
+      expect.objectContaining({
+        email: guest.email,
+        role: 'member',
+        joined_at: expect.any(String),
+        display_name: null,
+      }),
+    );
+    expect((await sfs.plain('DELETE', `/api/v1/org/members/${guest.userId}`)).status).toBe(200);
+    expect((await sfs.plain('GET', '/api/v1/org')).json.members).toHaveLength(1);
   });
 });
 
