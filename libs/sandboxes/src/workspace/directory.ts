@@ -12,6 +12,7 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { geteuid } from 'node:process';
+import { ifAbsent } from '#kernel';
 
 /** Linux's O_PATH, which Node does not name: a directory to start from, for which no right to read it is needed. */
 const O_PATH = 0o10000000;
@@ -62,7 +63,8 @@ export class Directory {
   async makeDirectory(name: string): Promise<boolean> {
     try {
       await mkdir(this.pathOf(name), 0o755);
-      await this.handOver((uid, gid) => lchown(this.pathOf(name), uid, gid));
+      // Somebody may have taken it away again already.
+      await this.handOver((uid, gid) => lchown(this.pathOf(name), uid, gid).catch(ifAbsent(undefined)));
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
