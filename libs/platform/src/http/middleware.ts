@@ -25,6 +25,7 @@ const EXPOSED_HEADERS = [
   'Idempotency-Replayed',
   'X-Next-After',
   'X-Next-Cursor',
+  'X-Response-Id',
   'x-workflow-run-id',
   'x-workflow-stream-tail-index',
 ].join(', ');

@@ -169,6 +169,23 @@ describe('a run', () => {
     ]);
   });
 
+  it('is ended by a process that shuts down', async () => {
+    const leaving = await Node.open();
+    const id = await leaving.begin(forever);
+    await leaving.runs.beforeApplicationShutdown();
+    expect(outcomes(await node.events(id))).toMatchObject([{ type: 'failed', error: 'interrupted' }]);
+  });
+
+  it('is not given up by its own process, which only stood still', async () => {
+    const slot = 'still';
+    const id = await node.begin(forever, { slot });
+    await node.lose();
+    expect(await node.runs.reclaim()).toBe(0);
+    await expect(node.begin(forever, { slot })).rejects.toMatchObject({ reason: 'session.busy' });
+    await node.runs.cancel(accountId, id);
+    expect(outcomes(await node.events(id))).toEqual([{ type: 'cancelled' }]);
+  });
+
   it('ends with its deadline', async () => {
     const id = await node.begin(forever, { deadlineAt: new Date(Date.now() + 50) });
     expect(outcomes(await node.events(id))).toMatchObject([{ type: 'failed', error: 'session.expired' }]);

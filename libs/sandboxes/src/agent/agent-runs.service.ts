@@ -87,8 +87,8 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     if (!this.db.inTransaction) throw new Error('A run begins in the transaction of what it is for');
     while (!(await this.runs.insert(input, this.owner))) {
       const holder = await this.runs.findHolder(input.slot);
-      if (holder && !holder.isAbandoned) throw sessionBusy();
-      if (holder) await this.abandon(holder);
+      if (!holder) continue;
+      if (!holder.isAbandoned || !(await this.abandon(holder))) throw sessionBusy();
     }
     await this.runs.append(input.id, this.owner, [{ seq: 0, data: { type: 'started' } }]);
     const run: AgentRun = { ...input, status: 'running', nextSeq: 1, endedAt: null };
@@ -273,7 +273,9 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     return true;
   }
 
-  private abandon(run: AgentRun): Promise<boolean> {
+  private async abandon(run: AgentRun): Promise<boolean> {
+    // This process stood still for longer than a lease: it goes on, and keeps its runs again.
+    if (this.active.has(run.id)) return false;
     const outcome = new RunStop('interrupted').outcome(run, this.clock.now());
     const usage = { inputTokens: 0, outputTokens: 0 };
     return this.end(run, 'abandoned', { outcome, usage, events: [outcome], from: null });
