@@ -174,12 +174,10 @@ describe('a run that nobody listens to', () => {
 
   it.each([
     [{}, 400],
-    [{ prompt: 'x', messages: [] }, 400],
     [{ prompt: '  ' }, 400],
     [{ prompt: 'a\0' }, 400],
     [{ messages: [{ role: 'assistant', parts: [] }] }, 400],
     [{ prompt: 'x', model: '' }, 400],
-    [{ prompt: 'x', artistId: 'no' }, 400],
     [{ prompt: 'x', accountId: '00000000-0000-4000-8000-000000000000' }, 403],
     [{ prompt: 'x', organizationId: '00000000-0000-4000-8000-000000000000' }, 403],
   ])('is refused for %j, and leaves nothing', async (body, status) => {
@@ -269,7 +267,9 @@ describe('a chat that is being answered', () => {
   it('is stopped with what it had said, and can go on', async () => {
     const chat = await readyChat();
     const { frames } = await underWay(chat);
-    const stops = await Promise.all([1, 2].map(() => ann.post(`/api/chat/${chat.id}/stop`)));
+    const stop = (key: string): Promise<Answer> =>
+      ann.post(`/api/chat/${chat.id}/stop`, undefined, { 'idempotency-key': key });
+    const stops = await Promise.all([stop('1'), stop('2')]);
     expect(stops.map(({ body }) => body)).toContainEqual({ success: true, stopped: true });
     const all = await frames.read();
     expect(JSON.parse(all.at(-2)!)).toMatchObject({ type: 'abort' });
@@ -358,12 +358,12 @@ describe('what is refused', () => {
   it.each([
     [undefined, 'sessionId is required'],
     [{ sessionId: 's' }, 'chatId is required'],
-    [{ sessionId: 's', chatId: 'c', messages: [] }, 'messages must be'],
     [{ sessionId: 's', chatId: 'c', messages: ['x'] }, 'A message must be an object'],
     [{ sessionId: 's', chatId: 'c', messages: [{ ...user, id: 'a b' }] }, 'Invalid message id'],
     [{ sessionId: 's', chatId: 'c', messages: [{ ...user, role: 'system' }] }, 'A message is of role'],
     [{ sessionId: 's', chatId: 'c', messages: [{ ...user, parts: 'x' }] }, 'The parts of a message'],
     [{ sessionId: 's', chatId: 'c', messages: [{ ...user, role: 'assistant' }] }, 'The last message must'],
+    [{ sessionId: 's', chatId: 'c', messages: [userSays('')] }, 'The last message says nothing'],
     [{ sessionId: 's', chatId: 'c', messages: [user, user] }, 'messages must not have an id twice'],
     [{ sessionId: 's', chatId: 'c', messages: [userSays('a\0b')] }, 'A message must not contain NUL'],
   ])('is %j', async (body, error) => {

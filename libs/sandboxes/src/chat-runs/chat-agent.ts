@@ -31,6 +31,11 @@ export class ChatAgent {
     private readonly config: AppConfig,
   ) {}
 
+  /** What a chat without a model of its own speaks to; null without any. */
+  get defaultModel(): string | null {
+    return this.llm.ofInstallation?.model ?? null;
+  }
+
   /** Errors: `unavailable` (`llm_not_configured`). */
   assertConfigured(): void {
     this.endpointOf(null);
@@ -69,7 +74,12 @@ export class ChatAgent {
 
   private async conversation(chat: Chat): Promise<LlmMessage[]> {
     const messages = toModelMessages(await this.chats.newestMessages(chat, MAX_CONVERSATION_BYTES));
-    return messages.slice(messages.findIndex(({ role }) => role === 'user'));
+    return messages.slice(
+      Math.max(
+        0,
+        messages.findIndex(({ role }) => role === 'user'),
+      ),
+    );
   }
 
   private endpointOf(model: string | null): LlmEndpoint {

@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { urlSafeId } from '#kernel';
 import type { AgentOutcome, TokenUsage } from '../agent/agent-event.js';
 import type { AgentRun } from '../agent/agent-run.js';
 import { AgentRuns } from '../agent/agent-runs.service.js';
@@ -42,13 +43,16 @@ export class ChatRunEnds implements OnModuleInit {
 
   /** Null when it said nothing. */
   private async keepMessage(chat: Chat, { id: runId }: AgentRun): Promise<string | null> {
-    const id = messageIdOf(runId);
-    const stream = new UiStream(id);
+    const told = messageIdOf(runId);
+    const stream = new UiStream(told);
     const message = new UiMessage();
     for await (const events of this.runs.told(runId))
       for (const { data } of events) for (const chunk of stream.chunksOf(data)) message.add(chunk);
     const parts = message.finish();
     if (parts.every(({ type }) => type === 'step-start')) return null;
+    // A client that took the id for something else must not keep the run from ending.
+    const isTaken = await this.chats.isMessageElsewhere(chat, told);
+    const id = isTaken ? urlSafeId() : told;
     await this.log.put(chat, { id, role: 'assistant', message: { id, role: 'assistant', parts } });
     return id;
   }

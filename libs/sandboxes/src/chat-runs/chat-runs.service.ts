@@ -64,7 +64,7 @@ export class ChatRuns {
   /** The live run if it answers this very message. */
   async findLiveOf(chat: Chat, message: SentMessage): Promise<AgentRun | null> {
     const run = await this.findLive(chat);
-    return run && (await this.chats.findMessage(chat, message.id)) ? run : null;
+    return run && (await this.chats.findLastSaid(chat)) === message.id ? run : null;
   }
 
   /** Errors: `not_found`, also for another account's, and for what is no run of a chat. */

@@ -117,6 +117,16 @@ export class ChatsRepository {
     );
   }
 
+  /** The id of the last thing that the user said. */
+  async findLastSaid(chat: Chat): Promise<string | null> {
+    const [row] = await this.db.query<{ id: string }>(
+      `select id from chat_message where account_id = $1 and chat_id = $2 and role = 'user'
+        order by created_at desc, id desc limit 1`,
+      [chat.accountId, chat.id],
+    );
+    return row?.id ?? null;
+  }
+
   async lastMessageAt(chat: Chat): Promise<Date | null> {
     const [row] = await this.db.query<{ at: Date | null }>(
       'select max(created_at) as at from chat_message where account_id = $1 and chat_id = $2',
@@ -131,6 +141,15 @@ export class ChatsRepository {
       [chat.accountId, chat.id, id],
     );
     return row ?? null;
+  }
+
+  /** Whether the id of a message of the assistant is another chat's, or one of the user's. */
+  async isMessageElsewhere(chat: Chat, id: string): Promise<boolean> {
+    const rows = await this.db.query(
+      `select 1 from chat_message where account_id = $1 and id = $2 and (chat_id <> $3 or role <> 'assistant')`,
+      [chat.accountId, id, chat.id],
+    );
+    return rows.length > 0;
   }
 
   /** Null when the id is another chat's message, or one of another role. */

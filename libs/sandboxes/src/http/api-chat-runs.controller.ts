@@ -100,10 +100,11 @@ export class ApiChatRunsController {
     await this.streams.send(response, run.id, startIndex);
   }
 
-  /** Answers once the run has ended. */
+  /** Answers once the run has ended, so in no transaction; a repeat stops nothing. */
   @Post(':chat_id/stop')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @OwnIdempotency()
   @ApiOperation({ operationId: 'stopChat', summary: 'Stop the answer that is being given' })
   @ApiOkResponse({ type: ApiStoppedRun })
   @ApiFailures({ 504: 'It does not end' })

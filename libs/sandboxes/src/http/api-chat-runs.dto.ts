@@ -5,6 +5,7 @@ import { DomainError, isUuid, urlSafeId } from '#kernel';
 import { nulAt, type Principal } from '#platform';
 import type { AgentRun } from '../agent/agent-run.js';
 import type { SentMessage } from '../chat-runs/chat-run.js';
+import { toModelMessages } from '../chat-runs/model-messages.js';
 import type { ChatRequest, HeadlessRequest, HeadlessRun } from '../chat-runs/chat-starts.service.js';
 import { isOpaqueId } from '../sandbox.js';
 
@@ -67,6 +68,7 @@ function toMessages(value: unknown, newId: (() => string) | null): SentMessage[]
   if (new Set(messages.map(({ id }) => id)).size < messages.length)
     throw refused('messages', 'messages must not have an id twice');
   if (messages.at(-1)?.role !== 'user') throw refused('messages', 'The last message must be of role user');
+  if (toModelMessages(messages.slice(-1)).length === 0) throw refused('messages', 'The last message says nothing');
   return messages;
 }
 

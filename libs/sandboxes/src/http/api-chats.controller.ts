@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Caller, LenientBody, type Principal, RequireScopes } from '#platform';
+import { ChatAgent } from '../chat-runs/chat-agent.js';
 import { ChatMessagesService } from '../chats/chat-messages.service.js';
 import { ChatsService } from '../chats/chats.service.js';
 import {
@@ -26,6 +27,7 @@ export class ApiChatsController {
   constructor(
     private readonly chats: ChatsService,
     private readonly messages: ChatMessagesService,
+    private readonly agent: ChatAgent,
   ) {}
 
   /** Chats that somebody wrote in, of all sessions that are not archived, last changed first. */
@@ -45,7 +47,7 @@ export class ApiChatsController {
   @ApiOkResponse({ type: ApiChatList })
   async list(@Caller() caller: Principal, @Param('session_id') sessionId: string): Promise<ApiChatList> {
     const chats = await this.chats.list(caller, sessionId);
-    return { chats: chats.map((chat) => ApiChatSummary.fromListed(chat)), defaultModelId: null };
+    return { chats: chats.map((chat) => ApiChatSummary.fromListed(chat)), defaultModelId: this.agent.defaultModel };
   }
 
   /** A further chat. One the session has already under the given id is answered as it is. */
