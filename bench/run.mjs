@@ -8,6 +8,7 @@ import { Report } from './report.mjs';
 import { measureAccess } from './sections/access.mjs';
 import { measureCommits } from './sections/commits.mjs';
 import { measureDelay } from './sections/delay.mjs';
+import { measureNeighbours } from './sections/neighbours.mjs';
 import { measurePush } from './sections/push.mjs';
 import { measureReads } from './sections/reads.mjs';
 import { measureSearch } from './sections/search.mjs';
@@ -25,6 +26,7 @@ const SECTIONS = {
   delay: measureDelay,
   push: measurePush,
   search: measureSearch,
+  neighbours: measureNeighbours,
 };
 const CONNECTIONS = 16;
 const START = '<!-- prettier-ignore-start -->';

@@ -6,11 +6,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DomainError, roomIn } from '#kernel';
 import type { ExitFacts, Execution, SandboxLimits } from '#sandboxes';
 import { CappedOutput } from './capped-output.js';
+import { ForkStorm } from './fork-storm.js';
 import type { LimitGroup } from './limit-groups.js';
 import { isAlive, memoryOf, signalAll, treeOf } from './process-tree.js';
 
 const GRACE_MS = 2_000;
 const WATCH_EVERY_MS = 100;
+/** A command with more of its sandbox's processes than this is one of those that ask for more. */
+const BOMB_SHARE = 1 / 16;
 const PAGE_BYTES = 4_096;
 const STDERR_KEPT = 2_000;
 const SIGNAL_EXITS = 128;
@@ -44,8 +47,9 @@ export interface Launch {
   readonly searchPath: string;
   readonly timeoutMs: number;
   readonly outputBytes: number;
-  /** Kept by looking at the processes, when no group of the kernel keeps them. */
-  readonly watched: SandboxLimits | null;
+  readonly limits: SandboxLimits;
+  /** Limits are kept by looking at the processes, because no group of the kernel keeps them. */
+  readonly isWatched: boolean;
 }
 
 /** One command in a bubblewrap of its own. */
@@ -89,7 +93,9 @@ export class BubblewrapExecution implements Execution {
     this.exit = this.untilExit();
     this.exit.catch(() => undefined);
     this.timers.push(setTimeout(() => this.end('timedOut'), launch.timeoutMs));
-    if (launch.watched) this.timers.push(setInterval(() => this.watch(launch.watched!), WATCH_EVERY_MS));
+    const storm = new ForkStorm(() => group.refusedForks());
+    const watch = (): void => (launch.isWatched ? this.watch(launch.limits) : this.watchForks(storm, launch.limits));
+    this.timers.push(setInterval(watch, WATCH_EVERY_MS));
   }
 
   async write(data: Buffer | null): Promise<void> {
@@ -140,6 +146,13 @@ export class BubblewrapExecution implements Execution {
           : null;
     if (reason === null) return;
     this.ending ??= reason;
+    this.killTree();
+  }
+
+  /** The kernel keeps the number of processes; who does not mind its refusals is a bomb, and ended. */
+  private watchForks(storm: ForkStorm, { processes }: SandboxLimits): void {
+    if (!storm.isRaging() || this.tree().length <= processes * BOMB_SHARE) return;
+    this.ending ??= 'tooManyProcesses';
     this.killTree();
   }
 

@@ -78,7 +78,8 @@ export class BubblewrapSandboxes {
           mounts: [...opened.map(([, place]) => place), ...(relay ? [relay.fd] : [])],
           timeoutMs: command.timeoutMs,
           outputBytes: command.outputBytes,
-          watched: this.groups.level === 'supervised' ? sandbox.limits : null,
+          limits: sandbox.limits,
+          isWatched: this.groups.level === 'supervised',
         },
         this.groups.of(sandbox.id, sandbox.limits),
       );

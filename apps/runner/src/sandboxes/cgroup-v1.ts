@@ -81,10 +81,11 @@ class CgroupV1Group implements LimitGroup {
   }
 
   oomKills(): number {
-    const file = join(this.folders.memory, 'memory.oom_control');
-    // A sandbox that was stopped has no group any more, and its commands were cancelled.
-    const facts = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    return Number(/^oom_kill (\d+)$/m.exec(facts)?.[1] ?? 0);
+    return countIn(join(this.folders.memory, 'memory.oom_control'), 'oom_kill');
+  }
+
+  refusedForks(): number {
+    return countIn(join(this.folders.pids, 'pids.events'), 'max');
   }
 
   async remove(): Promise<void> {
@@ -170,6 +171,12 @@ async function removeFolder(folder: string): Promise<void> {
     }
     await pause(10);
   }
+}
+
+/** A number of a file of `name number` lines; 0 once the group is gone, and its commands with it. */
+function countIn(file: string, name: string): number {
+  const facts = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(facts)?.[1] ?? 0);
 }
 
 function pidsIn(folder: string): number[] {

@@ -6,6 +6,8 @@ export interface LimitGroup {
   readonly joinedBy: readonly string[];
   /** How many processes the kernel has ended for memory so far. */
   oomKills(): number;
+  /** How often the kernel has refused it a process so far. */
+  refusedForks(): number;
   /** Ends what is left and forgets the group. Safe to call twice. */
   remove(): Promise<void>;
 }
@@ -18,7 +20,7 @@ export interface LimitGroups {
   close(): Promise<void>;
 }
 
-const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, remove: () => Promise.resolve() };
+const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, refusedForks: () => 0, remove: () => Promise.resolve() };
 
 /** Where the kernel offers no groups: each command is watched by itself. */
 export class NoLimitGroups implements LimitGroups {

@@ -63,6 +63,16 @@ describe.each([...levels, ...(levels.length === 0 ? ['none' as LimitLevel] : [])
     expect((await run(sandboxes, placed(workspace, 'sess_many'), ['echo', 'fine'])).stdout).toBe('fine\n');
   });
 
+  test('a fork bomb is ended and named, and what runs beside it in the sandbox is not', async () => {
+    const sandbox = placed(workspace, 'sess_forks');
+    const other = sandboxes.exec(sandbox, commandOf(['sh', '-c', 'read line; echo "$line"']));
+    const bomb = await run(sandboxes, sandbox, ['perl', '-e', 'while (1) { fork }'], { timeoutMs: 120_000 });
+    expect(bomb.exit).toMatchObject({ tooManyProcesses: true, timedOut: false, code: 137 });
+    await other.write(Buffer.from('still here\n'));
+    expect((await textsOf(other.output)).stdout).toBe('still here\n');
+    expect(await other.exit).toMatchObject({ code: 0, tooManyProcesses: false });
+  });
+
   test('folders in memory are bounded', async () => {
     const fill =
       'head -c 40000000 /dev/zero > /tmp/x; head -c 40000000 /dev/zero > /dev/shm/x; wc -c /tmp/x /dev/shm/x';

@@ -39,7 +39,7 @@ describe('the environment', () => {
       SANDBOX_MAX_UPLOAD_BYTES: 104_857_600,
       SANDBOX_MEMORY_BYTES: 2_147_483_648,
       SANDBOX_PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      SANDBOX_PROCESSES: 512,
+      SANDBOX_PROCESSES: 256,
       SANDBOX_RETENTION_HOURS: 24,
       SANDBOX_SCRATCH_BYTES: 536_870_912,
       SANDBOX_UID: 60_800,

@@ -75,7 +75,7 @@ export class AppConfig {
   @toInt @IsInt() @Min(0) @Max(2_147_483_647) SANDBOX_UID = 60_800;
   /** Of one sandbox, all its commands together: bytes of memory, processes, and cores in hundredths. */
   @toInt @IsInt() @Min(16_777_216) SANDBOX_MEMORY_BYTES = 2_147_483_648;
-  @toInt @IsInt() @Min(8) @Max(100_000) SANDBOX_PROCESSES = 512;
+  @toInt @IsInt() @Min(8) @Max(100_000) SANDBOX_PROCESSES = 256;
   @toInt @IsInt() @Min(5) @Max(100_000) SANDBOX_CPU_PERCENT = 200;
   /** What each of its folders in memory, /tmp and /dev/shm, may hold. */
   @toInt @IsInt() @Min(1_048_576) SANDBOX_SCRATCH_BYTES = 536_870_912;
