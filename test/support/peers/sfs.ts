@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { extract, pack } from 'tar-stream';
 
@@ -12,6 +13,9 @@ const CLIENT = {
   'X-Client-Platform': 'linux-x86_64',
   'X-Client-Device': 'workbench',
 };
+
+const BUSY: readonly number[] = [429, 502, 503, 504];
+const PAUSES_S = [1, 2];
 
 type Headers = Readonly<Record<string, string>>;
 type Json = Record<string, unknown> | null;
@@ -93,13 +97,18 @@ export class Sfs {
     });
   }
 
-  /** The client of push, pull, lists and log-in: says what it is, and reads no body of a 401 or 403. */
+  /**
+   * The client of push, pull, lists and log-in: says what it is, comes back to a busy server twice, and reads no body of
+   * a 401 or 403.
+   */
   async sync(method: string, path: string, headers: Headers = {}, body?: Buffer): Promise<SfsAnswer> {
-    const answer = await this.send(method, path, body, {
-      ...CLIENT,
-      ...(this.key !== null && { Authorization: `Bearer ${this.key}` }),
-      ...headers,
-    });
+    const all = { ...CLIENT, ...(this.key !== null && { Authorization: `Bearer ${this.key}` }), ...headers };
+    let answer = await this.send(method, path, body, all);
+    for (const pause of PAUSES_S) {
+      if (!BUSY.includes(answer.status)) break;
+      await sleep(1_000 * Math.max(pause, Number(answer.headers['retry-after'] ?? 0)));
+      answer = await this.send(method, path, body, all);
+    }
     if ([401, 403].includes(answer.status)) throw new SfsFailure(answer, `Authentication failed: ${answer.status}`);
     return answer;
   }
