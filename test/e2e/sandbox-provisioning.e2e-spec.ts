@@ -137,6 +137,15 @@ describe('provisioning a sandbox', () => {
     expect(await lifeOf(id)).toMatchObject({ lifecycleVersion: 2, branch: 'dev' });
   });
 
+  it('wakes a paused one up for many at the same time', async () => {
+    const id = await sessionWith({ cloneUrl: urlOf(alice, 'app') });
+    await provision({ sessionId: id });
+    await alice.delete('/api/sandbox', { sessionId: id });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => provision({ sessionId: id })));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+    expect(await lifeOf(id)).toMatchObject({ lifecycleState: 'active', lifecycleVersion: 6 });
+  });
+
   it('is done anew when the directory is lost', async () => {
     const id = await sessionWith({ cloneUrl: urlOf(alice, 'app') });
     await provision({ sessionId: id });
@@ -224,6 +233,8 @@ describe('a provisioning that fails', () => {
       lifecycleVersion: 2,
     });
     expect(await readdir(join(workspace, '.sessions', '.staging'))).toEqual([]);
+    const many = await Promise.all([provision({ sessionId: id }), provision({ sessionId: id })]);
+    expect(many.map(({ status }) => status)).toEqual([502, 502]);
     await alice.post('/v1/repos/big/branches', { name: 'absent', from: 'main' });
     expect(await provision({ sessionId: id })).toMatchObject({ status: 200, body: { currentBranch: 'absent' } });
   });

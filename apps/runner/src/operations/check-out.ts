@@ -54,8 +54,8 @@ class WorkingTree {
   async init(branch: string): Promise<void> {
     await this.must(['init', '-q', '--template=', `--initial-branch=${branch}`]);
     const { origin, author } = this.call.params;
-    await this.must(['config', 'user.name', author.name]);
-    await this.must(['config', 'user.email', author.email]);
+    await this.must(['config', '--', 'user.name', author.name]);
+    await this.must(['config', '--', 'user.email', author.email]);
     if (origin === null) return;
     await this.must(['config', 'remote.origin.url', origin]);
     await this.must(['config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*']);
@@ -68,7 +68,10 @@ class WorkingTree {
       { seconds: SECONDS, outputBytes: 1_048_576 },
       source,
     );
-    const watch = setInterval(() => void this.watch(child), WATCH_MS);
+    const watch = setInterval(
+      () => void this.watch(child).catch((error: unknown) => child.fail(unwatched(error))),
+      WATCH_MS,
+    );
     try {
       this.assertFetched((await child.collect()).exit);
     } finally {
@@ -141,7 +144,10 @@ class WorkingTree {
 
   private start(args: readonly string[], limits: GitLimits, source: CheckOutSource | null = null): GitChild {
     const folder = this.call.params.target;
-    const child = this.call.git({ repo: this.repo, folder, args, config: configFor(source) }, limits);
+    const child = this.call.git(
+      { repo: this.repo, folder, args, config: configFor(source), allocationLimit: '1g' },
+      limits,
+    );
     child.stdin.end();
     return child;
   }
@@ -153,7 +159,12 @@ function addressOf(source: CheckOutSource): string {
 
 /** One protocol at a time; over the network only to the addresses that were looked at, wherever the other side points. */
 function configFor(source: CheckOutSource | null): Record<string, string> {
-  const always = { 'fetch.unpackLimit': '1', 'core.fsmonitor': 'false', 'core.symlinks': 'true' };
+  const always = {
+    'fetch.unpackLimit': '1',
+    'core.symlinks': 'true',
+    // Repositories of others may be older than the rules; ours were looked at when they were pushed.
+    'transfer.fsckObjects': 'false',
+  };
   if (source === null) return always;
   if (source.kind === 'hosted') return { ...always, 'protocol.file.allow': 'always' };
   const { hostname } = new URL(source.url);
@@ -166,9 +177,11 @@ function configFor(source: CheckOutSource | null): Record<string, string> {
     'http.lowSpeedLimit': '1000',
     'http.lowSpeedTime': '60',
     'credential.helper': '',
-    // Repositories of others may be older than the rules.
-    'transfer.fsckObjects': 'false',
   };
+}
+
+function unwatched(cause: unknown): DomainError {
+  return new DomainError('internal', 'The size of what is fetched is not known', { cause });
 }
 
 function tooLarge(maxBytes: number): DomainError {

@@ -43,7 +43,7 @@ export class CheckoutBuilder {
   ): Promise<(life: Life, signal: AbortSignal) => Promise<LifeChange>> {
     const source = cloneUrl === null ? null : await this.checkouts.sourceOf(caller, cloneUrl);
     const { displayName, email } = await this.users.get(caller.userId);
-    const author = { name: displayName ?? caller.accountSlug, email };
+    const author = { name: displayName?.trim() || caller.accountSlug, email };
     const names = isNewBranch ? { branch: null, newBranch: branch } : { branch, newBranch: null };
     const limits = { maxBytes: this.config.SANDBOX_MAX_CLONE_BYTES, maxFiles: MAX_FILES };
     return async (life, signal) => {

@@ -80,8 +80,10 @@ export class Hibernation {
     if (life.state === 'provisioning')
       return this.steps.fail(life, new DomainError('unavailable', 'Provisioning was interrupted; try again'));
     const isInside = life.state === 'hibernating' || life.state === 'restoring';
-    await this.stopper.stop(life.id);
-    if (isInside) await this.directories.recover(life);
+    await this.steps.under(life, async () => {
+      await this.stopper.stop(life.id);
+      if (isInside) await this.directories.recover(life);
+    });
     await this.steps.end(step, life, isInside ? atRest(life) : { isStopping: false });
   }
 

@@ -106,7 +106,7 @@ export class LifeSteps {
    * Works under the lease that the sandbox has, renewing it. The signal says that it was lost: to a deletion, the
    * archive, or another process after this one stood still.
    */
-  private async under<Result>(
+  async under<Result>(
     { id, leaseId }: Pick<Life, 'id' | 'leaseId'>,
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {

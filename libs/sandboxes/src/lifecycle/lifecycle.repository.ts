@@ -129,12 +129,12 @@ export class LifecycleRepository {
     );
   }
 
-  /** Takes destroyed sandboxes that nobody clears away, for as long as the lease lasts. */
+  /** Takes destroyed sandboxes that nobody clears away, for as long as the lease lasts; those not tried yet first. */
   async claimDestroyed(lease: Lease, now: Date, limit: number): Promise<string[]> {
     return this.ids(
       `update sandbox set lease_id = $1, lease_expires_at = $2 where id in (
          select id from sandbox where state = 'destroying' and (lease_expires_at is null or lease_expires_at <= $3)
-          order by updated_at limit $4 for update skip locked)
+          order by lease_expires_at nulls first, updated_at limit $4 for update skip locked)
        returning id`,
       [lease.id, lease.expiresAt, now, limit],
     );

@@ -5,7 +5,7 @@ import type { Principal } from '#platform';
 import { type Checkout, CheckoutBuilder } from './checkout-builder.js';
 import { Hibernation } from './hibernation.js';
 import { LifeSteps } from './life-steps.js';
-import { assertVersion, type Life, sandboxChanging, sessionArchived } from './life.js';
+import { assertMovable, assertVersion, type Life, sandboxChanging, sessionArchived } from './life.js';
 
 const WAIT_MS = 60_000;
 const LOOK_MS = 100;
@@ -26,16 +26,20 @@ export class Provisioning {
    * `lifecycleError` when it did not succeed, and the sandbox is `failed` then.
    */
   async bringUp(caller: Principal, id: string, checkout: Checkout, version: number | null): Promise<Life> {
-    const life = await this.untilFree(id, version);
-    if (life.state === 'active') return life;
-    if (life.hasHandle) {
-      const resumed = await this.hibernation.resume(caller, id, life.version).catch(whenLost);
-      if (resumed) return resumed;
+    for (let seen = version; ; seen = null) {
+      const life = await this.untilFree(id, seen);
+      if (life.state === 'active') return life;
+      try {
+        const resumed = life.hasHandle ? await this.hibernation.resume(caller, id, seen).catch(whenLost) : null;
+        // A lost sandbox has failed meanwhile, which is a version of its own.
+        return resumed ?? (await this.provision(caller, id, checkout, life.hasHandle ? null : seen));
+      } catch (error) {
+        if (!isOvertaken(error)) throw error;
+      }
     }
-    return this.provision(caller, id, checkout);
   }
 
-  /** The sandbox once nobody is at work on it. */
+  /** The sandbox once nobody is at work on it; the failure of whoever was is the answer for those who waited, too. */
   private async untilFree(id: string, version: number | null): Promise<Life> {
     const until = performance.now() + WAIT_MS;
     for (let isFirst = true; ; isFirst = false) {
@@ -44,31 +48,39 @@ export class Provisioning {
         if (now.state === 'archived') throw sessionArchived();
         return null;
       });
+      if (!isFirst && life.state === 'failed') throw notProvisioned();
       if (life.leaseId === null) return life;
       if (performance.now() > until) throw sandboxChanging(life);
       await pause(LOOK_MS);
     }
   }
 
-  private async provision(caller: Principal, id: string, checkout: Checkout): Promise<Life> {
+  private async provision(caller: Principal, id: string, checkout: Checkout, version: number | null): Promise<Life> {
     const step = { caller, action: 'sandbox.provision' };
     const work = await this.builder.prepare(caller, checkout);
     const lease = this.steps.newLease();
     const life = await this.steps.take(id, step, (now) => {
-      if (now.state === 'archived') throw sessionArchived();
-      if (now.leaseId !== null || now.state === 'active') return null;
+      assertMovable(now, version);
+      if (now.state === 'active') throw sandboxChanging(now);
       return { state: 'provisioning', lease, error: null, ...(checkout.cloneUrl && { cloneUrl: checkout.cloneUrl }) };
     });
-    // Another request was faster: its sandbox is this one's too.
-    if (life.leaseId !== lease.id) return this.bringUp(caller, id, checkout, null);
     faultPoint('sandbox.provisioning');
     try {
       return await this.steps.complete(step, life, (signal) => work(life, signal));
     } catch (cause) {
       if (cause instanceof DomainError && cause.reason === 'lease_lost') throw cause;
-      throw new DomainError('upstream_failed', 'Failed to provision sandbox', { cause });
+      throw notProvisioned(cause);
     }
   }
+}
+
+/** Another request was faster: its sandbox is this one's too. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof DomainError && error.reason === 'sandbox_changing';
+}
+
+function notProvisioned(cause?: unknown): DomainError {
+  return new DomainError('upstream_failed', 'Failed to provision sandbox', { cause });
 }
 
 /** Its directory is gone: another is made. */

@@ -11,7 +11,7 @@ import { SandboxPlaces } from './sandbox-places.js';
 import { SandboxUses } from './sandbox-uses.js';
 
 /** A use that lasts is a sign of life so often. */
-const HEARTBEAT_MS = 60_000;
+const HEARTBEAT_MS = 20_000;
 /** Signs of life of one sandbox that come closer together are not written down. */
 const DEBOUNCE_MS = 5_000;
 const WAIT_MS = 10_000;
