@@ -4,7 +4,7 @@ import { Clock, DomainError } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
-import { SANDBOX_STATE_CHANGED } from '../sandboxes.events.js';
+import { SANDBOX_CHANGED, SANDBOX_STATE_CHANGED } from '../sandboxes.events.js';
 import { LifecycleRepository } from './lifecycle.repository.js';
 import { type Lease, leaseLost, type Life, type LifeChange } from './life.js';
 
@@ -42,13 +42,19 @@ export class LifeSteps {
       if (!change) return life;
       if (!(await this.repository.write(life, change, this.clock.date()))) throw leaseLost();
       await change.effect?.();
-      if (change.state !== undefined && change.state !== life.state) {
-        const what = { event: SANDBOX_STATE_CHANGED, action: step.action };
-        const facts = { from: life.state, to: change.state, ...(change.error && { error: change.error }) };
-        await this.journal.record(step.caller, life, what, facts);
-      }
+      await this.record(step, life, change);
       return (await this.repository.find(id)) ?? life;
     });
+  }
+
+  private async record({ caller, action }: Step, life: Life, change: LifeChange): Promise<void> {
+    const { state, error } = change;
+    if (state !== undefined && state !== life.state) {
+      const facts = { from: life.state, to: state, ...(error && { error }) };
+      await this.journal.record(caller, life, { event: SANDBOX_STATE_CHANGED, action }, facts);
+    } else if (caller) {
+      await this.journal.record(caller, life, { event: SANDBOX_CHANGED, action }, { fields: Object.keys(change) });
+    }
   }
 
   /** As `take`, for what is of no use once the sandbox is destroyed. */
