@@ -1,15 +1,15 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Database } from '../../libs/platform/src/index.js';
-import { type Checkout, startCheckout } from '../support/checkouts.js';
-import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
+import { type Checkout, runIn, startCheckout } from '../support/checkouts.js';
+import { type Answer, type Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
 let alice: TestAccount;
 
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ PUBLIC_URL: 'https://roundhouse.test' });
   alice = await signUp(server);
 });
 
@@ -224,5 +224,29 @@ describe('the diff of a checkout', () => {
       { path: 'long.txt', truncated: true, diff: '' },
     ]);
     expect((await alice.get(at(huge, 'files'))).body).toMatchObject({ files: { length: 2_503 } });
+  });
+});
+
+it('of a repository of this server’s is compared with its default branch', async () => {
+  const slug = await createRepo(alice, 'app');
+  const changes = [{ path: 'a.txt', content: 'one\n' }];
+  expect((await alice.post(`/v1/repos/${slug}/commits`, { branch: 'main', message: 'm', changes })).status).toBe(201);
+  const cloneUrl = `https://roundhouse.test/${alice.slug}/${slug}.git`;
+  const { body } = await alice.post('/api/sessions', { cloneUrl, isNewBranch: true });
+  const { id } = (body as { session: { id: string } }).session;
+  expect((await alice.post('/api/sandbox', { sessionId: id })).status).toBe(200);
+  expect((await alice.get(`/api/sessions/${id}/diff`)).body).toMatchObject({ baseRef: 'origin/main', files: [] });
+  await runIn(server, id, 'cd ~/work && echo two >> a.txt && git commit -qam two && echo new > new.txt');
+  expect((await alice.get(`/api/sessions/${id}/diff`)).body).toMatchObject({
+    baseRef: 'origin/main',
+    files: [
+      { path: 'a.txt', additions: 1, stagingStatus: 'staged' },
+      { path: 'new.txt', status: 'added', stagingStatus: 'unstaged' },
+    ],
+  });
+  expect((await alice.post('/api/git-status', { sessionId: id })).body).toMatchObject({
+    branch: expect.stringMatching(/^[a-z0-9]{1,2}\/[0-9a-f]{8}$/) as string,
+    hasUnpushedCommits: true,
+    untrackedCount: 1,
   });
 });

@@ -31,7 +31,8 @@ export async function startCheckout(server: TestServer, client: Client): Promise
   return { id, disk, run };
 }
 
-async function runIn(server: TestServer, id: string, script: string): Promise<string> {
+/** Runs a script in a sandbox that is up, in its home. Answers what it writes; throws when it fails. */
+export async function runIn(server: TestServer, id: string, script: string): Promise<string> {
   const { place, release } = await server.app.get(SandboxLifecycle, { strict: false }).use({ id });
   try {
     const env = {
