@@ -35,7 +35,10 @@ export class Egress implements OnApplicationShutdown {
   /** Null where sandboxes have no network. */
   async doorOf(sandboxId: string): Promise<EgressDoor | null> {
     if (this.hosts.isEmpty) return null;
-    this.opened ??= this.open();
+    this.opened ??= this.open().catch((error: unknown) => {
+      this.opened = null;
+      throw error;
+    });
     const opened = await this.opened;
     if (!opened) return null;
     const { folder } = opened;
