@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { DomainError } from '#kernel';
 import { Caller, type Principal, RequireScopes } from '#platform';
 import { CloneHosts } from '../coding-sessions/clone-url.js';
 import { CodingSessionCreation } from '../coding-sessions/coding-session-creation.js';
@@ -36,6 +37,24 @@ export class ApiSessionsController {
   async create(@Caller() caller: Principal, @Body() body?: ApiCreateSessionBody): Promise<ApiCreatedSession> {
     const { session, chat } = await this.creation.create(caller, ApiCreateSessionBody.toNew(body, this.hosts));
     return { session: ApiSession.from(session), chat: ApiChat.from(chat) };
+  }
+
+  /** No repository is an account's personal one here: a session is created with the `cloneUrl` of any of them. */
+  @Post('personal')
+  @RequireScopes('sandboxes:write')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'createPersonalSession',
+    summary: 'Create a session on a personal repository (not offered)',
+  })
+  @ApiOkResponse({ description: 'Never from this server' })
+  @ApiResponse({ status: 501, description: '`personal_repository_not_available`' })
+  createPersonal(): never {
+    throw new DomainError(
+      'not_implemented',
+      'Accounts have no personal repository here: create the session with the cloneUrl of a repository of yours',
+      { reason: 'personal_repository_not_available' },
+    );
   }
 
   /** The account's sessions, newest first. */
