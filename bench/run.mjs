@@ -11,6 +11,7 @@ import { measureDelay } from './sections/delay.mjs';
 import { measureNeighbours } from './sections/neighbours.mjs';
 import { measurePush } from './sections/push.mjs';
 import { measureReads } from './sections/reads.mjs';
+import { measureSandboxes } from './sections/sandboxes.mjs';
 import { measureSearch } from './sections/search.mjs';
 import { measureTransport } from './sections/transport.mjs';
 import { measureWriters } from './sections/writers.mjs';
@@ -27,6 +28,7 @@ const SECTIONS = {
   push: measurePush,
   search: measureSearch,
   neighbours: measureNeighbours,
+  sandboxes: measureSandboxes,
 };
 const CONNECTIONS = 16;
 const START = '<!-- prettier-ignore-start -->';
