@@ -268,7 +268,10 @@ onAbleMachines('the session of a command', () => {
     await eventually(async () => running('1000.5').length === 1);
     const logs = join(server.dataDir, 'executions', own);
     expect(readdirSync(logs)).toHaveLength(1);
+    const [{ id: execution }] = (await alice.get(`/v1/sessions/${own}/exec`)).body as [{ id: string }];
+    const stream = await EventStream.open(alice, `/v1/sessions/${own}/exec/${execution}/events`);
     expect((await alice.delete(`/v1/sessions/${own}`)).status).toBe(204);
+    expect((await stream.all()).filter(({ event }) => event === 'exit')).toHaveLength(1);
     await eventually(async () => running('1000.5').length === 0);
     await eventually(async () => {
       await server.app.get(PeriodicTasks).runNow('executions.sweep');

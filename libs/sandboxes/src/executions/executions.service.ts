@@ -88,14 +88,16 @@ export class ExecutionsService implements OnModuleInit {
     let seq = 0;
     const tail = {
       isOver: async () => signal.aborted || !(await this.goesOn(sandboxId, id)),
-      news: () => Promise.race([this.running.get(id)?.log.news() ?? pause(LOOK_MS), untilAborted(signal)]),
+      news: () => unlessAborted(this.running.get(id)?.log.news() ?? pause(LOOK_MS), signal),
     };
     for await (const { stream, data } of this.logs.read({ id, sandboxId }, tail)) {
       seq += 1;
       if (seq > after) yield { seq, type: stream, data };
     }
-    const record = signal.aborted ? null : await this.repository.find(sandboxId, id);
-    if (record && seq + 1 > after) yield { seq: seq + 1, type: 'exit', record };
+    if (signal.aborted || seq + 1 <= after) return;
+    // What a session knew of its commands goes with it; that this one has ended is told all the same.
+    const record = (await this.repository.find(sandboxId, id)) ?? { ...started, error: 'session_destroyed' };
+    yield { seq: seq + 1, type: 'exit', record };
   }
 
   /** Errors: `conflict` once it has ended (`execution_ended`), or when it runs by way of another process. */
@@ -153,9 +155,15 @@ function insideWorkspace(cwd: string): string {
   return cwd.startsWith(`${WORKSPACE_INSIDE}/`) ? cwd.slice(WORKSPACE_INSIDE.length + 1) : cwd;
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
+/** Leaves nothing behind with the signal, which lives as long as its request. */
+function unlessAborted(news: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', done, { once: true });
+    void news.then(done);
   });
 }
