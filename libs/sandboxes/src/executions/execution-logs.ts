@@ -35,7 +35,7 @@ export class ExecutionLogs {
 
   /** Everything from the first chunk on, and what comes until `tail` says that it is over. */
   async *read(owner: Owner, tail: Tail): AsyncGenerator<OutputChunk> {
-    const file = await open(this.pathOf(owner), 'r').catch(ifAbsent(null));
+    const file = await this.open(owner, tail);
     if (!file) return;
     try {
       let seq = 0;
@@ -43,6 +43,16 @@ export class ExecutionLogs {
         yield { seq: (seq += 1), stream: kind === KINDS.stdout ? 'stdout' : 'stderr', data: payload };
     } finally {
       await file.close();
+    }
+  }
+
+  /** A command is known a moment before it has a log. */
+  private async open(owner: Owner, tail: Tail): Promise<FileHandle | null> {
+    for (;;) {
+      const isOver = await tail.isOver();
+      const file = await open(this.pathOf(owner), 'r').catch(ifAbsent(null));
+      if (file || isOver) return file;
+      await tail.news();
     }
   }
 

@@ -80,11 +80,8 @@ export class ExecutionsService implements OnModuleInit {
   }
 
   /** What came after event `after` (0 for everything), then what comes, the exit last. Ends early with the signal. */
-  async *follow(
-    { id, sandboxId }: ExecutionRecord,
-    after: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<ExecutionEvent> {
+  async *follow(started: ExecutionRecord, after: number, signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+    const { id, sandboxId } = started;
     let seq = 0;
     const tail = {
       isOver: async () => signal.aborted || !(await this.goesOn(sandboxId, id)),
