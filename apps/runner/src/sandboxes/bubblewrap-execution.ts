@@ -6,12 +6,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DomainError, roomIn } from '#kernel';
 import type { ExitFacts, Execution, SandboxLimits } from '#sandboxes';
 import { CappedOutput } from './capped-output.js';
+import type { DiskSpace } from './disk-space.js';
 import { ForkStorm } from './fork-storm.js';
 import type { LimitGroup } from './limit-groups.js';
-import { isAlive, memoryOf, signalAll, treeOf } from './process-tree.js';
+import { isAlive, memoryOf, signalAll, treeOf, writtenBy } from './process-tree.js';
 
 const GRACE_MS = 2_000;
 const WATCH_EVERY_MS = 100;
+const WATCH_DISK_EVERY_MS = 300;
 /** A command with more of its sandbox's processes than this is one of those that ask for more. */
 const BOMB_SHARE = 1 / 16;
 const PAGE_BYTES = 4_096;
@@ -62,12 +64,14 @@ export class BubblewrapExecution implements Execution {
   private readonly gone: Promise<unknown>;
   private readonly timers: NodeJS.Timeout[] = [];
   private status = '';
+  private written = 0;
   private stderr = '';
   private ending: 'timedOut' | 'cancelled' | 'oomKilled' | 'tooManyProcesses' | 'diskFull' | null = null;
 
   constructor(
     launch: Launch,
     private readonly group: LimitGroup,
+    disk: DiskSpace,
   ) {
     this.oomKillsBefore = group.oomKills();
     const joins = [String(group.joinedBy.length), ...group.joinedBy];
@@ -96,6 +100,7 @@ export class BubblewrapExecution implements Execution {
     const storm = new ForkStorm(() => group.refusedForks());
     const watch = (): void => (launch.isWatched ? this.watch(launch.limits) : this.watchForks(storm, launch.limits));
     this.timers.push(setInterval(watch, WATCH_EVERY_MS));
+    this.timers.push(setInterval(() => this.watchDisk(disk, launch.limits), WATCH_DISK_EVERY_MS));
   }
 
   async write(data: Buffer | null): Promise<void> {
@@ -153,6 +158,15 @@ export class BubblewrapExecution implements Execution {
   private watchForks(storm: ForkStorm, { processes }: SandboxLimits): void {
     if (!storm.isRaging() || this.tree().length <= processes * BOMB_SHARE) return;
     this.ending ??= 'tooManyProcesses';
+    this.killTree();
+  }
+
+  /** No file system here keeps quotas: whoever writes when there is no room left is ended. */
+  private watchDisk(disk: DiskSpace, { diskBytes }: SandboxLimits): void {
+    const before = this.written;
+    this.written = Math.max(before, writtenBy(this.tree()));
+    if (!disk.write(this.written - before, diskBytes)) return;
+    this.ending ??= 'diskFull';
     this.killTree();
   }
 

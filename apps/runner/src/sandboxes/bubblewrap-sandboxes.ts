@@ -1,21 +1,28 @@
 import { arch } from 'node:process';
+import { LRUCache } from 'lru-cache';
 import { DomainError } from '#kernel';
-import type { LimitLevel, PlacedSandbox, SandboxCommand } from '#sandboxes';
+import type { LimitLevel, PlacedSandbox, SandboxCommand, SandboxLimits } from '#sandboxes';
 import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntries } from './bubblewrap-args.js';
 import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { CgroupV1Groups } from './cgroup-v1.js';
+import { DiskSpace } from './disk-space.js';
 import { EgressRelay } from './egress-relay.js';
 import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
 import { MountSources } from './mount-sources.js';
 import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
 import { isFilteredMachine, seccompFilter } from './seccomp-filter.js';
 
+/** More than allowed, so that looking at a command shows that it has more. */
+const NOTICED_PROCESSES = 16;
+/** Workspaces whose use is remembered. */
+const MAX_DISKS = 10_000;
 const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Sandboxes on this machine by bubblewrap: each command in name spaces of its own, its sandbox's limits around all. */
 export class BubblewrapSandboxes {
   private readonly running = new Map<string, Set<BubblewrapExecution>>();
+  private readonly disks = new LRUCache<string, DiskSpace>({ max: MAX_DISKS });
   private readonly system = systemEntries();
   private readonly hidden = hiddenFiles();
 
@@ -69,7 +76,7 @@ export class BubblewrapSandboxes {
       const execution = new BubblewrapExecution(
         {
           options,
-          argv: relay?.wrap(command.argv) ?? command.argv,
+          argv: this.bounded(relay?.wrap(command.argv) ?? command.argv, sandbox.limits),
           become: this.identity.become,
           seccomp: this.seccomp,
           searchPath: this.searchPath,
@@ -82,6 +89,7 @@ export class BubblewrapSandboxes {
           isWatched: this.groups.level === 'supervised',
         },
         this.groups.of(sandbox.id, sandbox.limits),
+        this.diskOf(sandbox.workspace),
       );
       this.keep(sandbox.id, execution);
       return execution;
@@ -102,6 +110,22 @@ export class BubblewrapSandboxes {
   async close(): Promise<void> {
     await Promise.all([...this.running.keys()].map((sandboxId) => this.stop(sandboxId)));
     await this.groups.close();
+  }
+
+  /**
+   * Without a group, what a command may start is bounded for its user name space, or a fork bomb would have the machine
+   * before anybody looks. The kernel does not hold root to that: who lets sandboxes be root has no such bound.
+   */
+  private bounded(argv: readonly string[], { processes }: SandboxLimits): readonly string[] {
+    if (this.groups.level !== 'supervised' || this.identity.uid === 0) return argv;
+    return ['prlimit', `--nproc=${processes + NOTICED_PROCESSES}`, '--', ...argv];
+  }
+
+  /** One for all sandboxes of a workspace. */
+  private diskOf(workspace: string): DiskSpace {
+    const disk = this.disks.get(workspace) ?? new DiskSpace(workspace, this.searchPath);
+    this.disks.set(workspace, disk);
+    return disk;
   }
 
   private keep(sandboxId: string, execution: BubblewrapExecution): void {

@@ -20,7 +20,12 @@ export interface LimitGroups {
   close(): Promise<void>;
 }
 
-const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, refusedForks: () => 0, remove: () => Promise.resolve() };
+const NO_GROUP: LimitGroup = {
+  joinedBy: [],
+  oomKills: () => 0,
+  refusedForks: () => 0,
+  remove: () => Promise.resolve(),
+};
 
 /** Where the kernel offers no groups: each command is watched by itself. */
 export class NoLimitGroups implements LimitGroups {

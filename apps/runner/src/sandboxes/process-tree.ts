@@ -29,6 +29,13 @@ export function memoryOf(pids: readonly number[], pageBytes: number): number {
   return pids.reduce((sum, pid) => sum + pagesOf(pid), 0) * pageBytes;
 }
 
+/** Bytes that the processes, and the ones they have outlived, have written to disks. */
+export function writtenBy(pids: readonly number[]): number {
+  const bytesOf = (pid: number): number =>
+    Number(/^write_bytes: (\d+)$/m.exec(unlessGone(() => readFileSync(`/proc/${pid}/io`, 'latin1')) ?? '')?.[1] ?? 0);
+  return pids.reduce((sum, pid) => sum + bytesOf(pid), 0);
+}
+
 export function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
   for (const pid of pids) {
     try {

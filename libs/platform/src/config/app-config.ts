@@ -77,6 +77,8 @@ export class AppConfig {
   @toInt @IsInt() @Min(16_777_216) SANDBOX_MEMORY_BYTES = 2_147_483_648;
   @toInt @IsInt() @Min(8) @Max(100_000) SANDBOX_PROCESSES = 256;
   @toInt @IsInt() @Min(5) @Max(100_000) SANDBOX_CPU_PERCENT = 200;
+  /** Bytes that one workspace may have on disk before commands that write to it are ended. */
+  @toInt @IsInt() @Min(1_048_576) SANDBOX_DISK_BYTES = 10_737_418_240;
   /** What each of its folders in memory, /tmp and /dev/shm, may hold. */
   @toInt @IsInt() @Min(1_048_576) SANDBOX_SCRATCH_BYTES = 536_870_912;
   /** Commands that may run in one sandbox at once, and seconds that one may take at most. */

@@ -20,6 +20,7 @@ export class SandboxPlaces {
       processes: config.SANDBOX_PROCESSES,
       cpus: config.SANDBOX_CPU_PERCENT / 100,
       scratchBytes: config.SANDBOX_SCRATCH_BYTES,
+      diskBytes: config.SANDBOX_DISK_BYTES,
     };
   }
 

@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 function start(argv: readonly string[], more: Partial<SandboxCommand> = {}, id = 'sess_1'): Promise<Execution> {
-  const limits = { memoryBytes: 256 * MEBIBYTE, processes: 64, cpus: 1, scratchBytes: 16 * MEBIBYTE };
+  const limits = { memoryBytes: 256 * MEBIBYTE, processes: 64, cpus: 1, scratchBytes: 16 * MEBIBYTE, diskBytes: 1024 * MEBIBYTE };
   const place: SandboxPlace = { workspace, scope: new AccessScope(id, toFileAccess(undefined)), limits };
   return sandboxes.exec(place, { argv, env: {}, timeoutMs: 30_000, outputBytes: 64 * MEBIBYTE, ...more });
 }
@@ -179,7 +179,7 @@ describe('a machine without bubblewrap', () => {
         reason: expect.stringContaining('apt-get install bubblewrap') as string,
       });
       const place = { workspace, scope: new AccessScope('sess_1', toFileAccess(undefined)) };
-      const limits = { memoryBytes: 1, processes: 1, cpus: 1, scratchBytes: 1 };
+      const limits = { memoryBytes: 1, processes: 1, cpus: 1, scratchBytes: 1, diskBytes: 1 };
       const command = { argv: ['true'], env: {}, timeoutMs: 1, outputBytes: 1 };
       await expect(without.exec({ ...place, limits }, command)).rejects.toMatchObject({
         code: 'unavailable',

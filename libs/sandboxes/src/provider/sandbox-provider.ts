@@ -15,6 +15,8 @@ export interface SandboxLimits {
   readonly cpus: number;
   /** Of each of the folders that live in memory: /tmp and /dev/shm. */
   readonly scratchBytes: number;
+  /** Of the whole workspace on disk, whichever of its sandboxes wrote it. */
+  readonly diskBytes: number;
 }
 
 export interface SandboxCommand {

@@ -19,6 +19,7 @@ export const LIMITS: SandboxLimits = {
   processes: 64,
   cpus: 1,
   scratchBytes: 16 * MEBIBYTE,
+  diskBytes: 64 * MEBIBYTE,
 };
 
 export interface Ran {
