@@ -1,5 +1,4 @@
 import { arch } from 'node:process';
-import { LRUCache } from 'lru-cache';
 import { DomainError } from '#kernel';
 import type { LimitLevel, PlacedSandbox, SandboxCommand, SandboxLimits } from '#sandboxes';
 import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntries } from './bubblewrap-args.js';
@@ -22,7 +21,8 @@ const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 /** Sandboxes on this machine by bubblewrap: each command in name spaces of its own, its sandbox's limits around all. */
 export class BubblewrapSandboxes {
   private readonly running = new Map<string, Set<BubblewrapExecution>>();
-  private readonly disks = new LRUCache<string, DiskSpace>({ max: MAX_DISKS });
+  /** The one used last comes last. */
+  private readonly disks = new Map<string, DiskSpace>();
   private readonly system = systemEntries();
   private readonly hidden = hiddenFiles();
 
@@ -124,7 +124,9 @@ export class BubblewrapSandboxes {
   /** One for all sandboxes of a workspace. */
   private diskOf(workspace: string): DiskSpace {
     const disk = this.disks.get(workspace) ?? new DiskSpace(workspace, this.searchPath);
+    this.disks.delete(workspace);
     this.disks.set(workspace, disk);
+    if (this.disks.size > MAX_DISKS) this.disks.delete(this.disks.keys().next().value!);
     return disk;
   }
 

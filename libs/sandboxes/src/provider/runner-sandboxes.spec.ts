@@ -42,7 +42,13 @@ afterAll(async () => {
 });
 
 function start(argv: readonly string[], more: Partial<SandboxCommand> = {}, id = 'sess_1'): Promise<Execution> {
-  const limits = { memoryBytes: 256 * MEBIBYTE, processes: 64, cpus: 1, scratchBytes: 16 * MEBIBYTE, diskBytes: 1024 * MEBIBYTE };
+  const limits = {
+    memoryBytes: 256 * MEBIBYTE,
+    processes: 64,
+    cpus: 1,
+    scratchBytes: 16 * MEBIBYTE,
+    diskBytes: 1024 * MEBIBYTE,
+  };
   const place: SandboxPlace = { workspace, scope: new AccessScope(id, toFileAccess(undefined)), limits };
   return sandboxes.exec(place, { argv, env: {}, timeoutMs: 30_000, outputBytes: 64 * MEBIBYTE, ...more });
 }

@@ -31,7 +31,13 @@ const git = new SandboxGit(sandboxes);
 const place: SandboxPlace = {
   workspace,
   scope: codingScope('s'),
-  limits: { memoryBytes: 128 * MEBIBYTE, processes: 64, cpus: 1, scratchBytes: 16 * MEBIBYTE, diskBytes: 1024 * MEBIBYTE },
+  limits: {
+    memoryBytes: 128 * MEBIBYTE,
+    processes: 64,
+    cpus: 1,
+    scratchBytes: 16 * MEBIBYTE,
+    diskBytes: 1024 * MEBIBYTE,
+  },
 };
 const parts = async (script: string, seconds?: number, args: string[] = []): Promise<string[]> =>
   (await git.parts(place, { script, args, ...(seconds !== undefined && { seconds }) })).map((part) => part.toString());
