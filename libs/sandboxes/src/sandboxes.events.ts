@@ -34,3 +34,7 @@ export const RESPONSE_STARTED = 'sandbox.response-started';
 export const RESPONSE_ENDED = 'sandbox.response-ended';
 /** Subject: the sandbox. Payload: `execution_id`. */
 export const COMMAND_STARTED = 'sandbox.command-started';
+/** Subject: the skill, by its name. Payload: `version_id`. */
+export const SKILL_UPLOADED = 'skill.uploaded';
+/** Subject: the skill, by its name. */
+export const SKILL_DELETED = 'skill.deleted';

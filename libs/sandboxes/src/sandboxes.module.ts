@@ -26,6 +26,7 @@ import { AgentFilesController } from './http/agent-files.controller.js';
 import { AgentMessagesController } from './http/agent-messages.controller.js';
 import { AgentResponsesController } from './http/agent-responses.controller.js';
 import { AgentSessionsController } from './http/agent-sessions.controller.js';
+import { AgentSkillsController } from './http/agent-skills.controller.js';
 import { ApiChatRunsController } from './http/api-chat-runs.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiPreviewsController } from './http/api-previews.controller.js';
@@ -40,6 +41,7 @@ import { SandboxHoldings } from './sandbox-holdings.js';
 import { SandboxHealth } from './sandbox-health.js';
 import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
+import { SKILL_PROVIDERS } from './skills/skill-providers.js';
 import { WORKBENCH_PROVIDERS } from './workbench/workbench-providers.js';
 import { WorkspaceFiles } from './workspace/workspace-files.js';
 import { Workspaces } from './workspace/workspaces.js';
@@ -71,6 +73,7 @@ const provider = {
     ApiPreviewsController,
     ApiSandboxController,
     AgentExecutionsController,
+    AgentSkillsController,
     ApiChatRunsController,
   ],
   providers: [
@@ -100,6 +103,7 @@ const provider = {
     SandboxHealth,
     SandboxHoldings,
     SandboxJournal,
+    ...SKILL_PROVIDERS,
     ...WORKBENCH_PROVIDERS,
     UiStreamSender,
     WorkspaceFiles,

@@ -124,8 +124,7 @@ function optionsOf(sandbox: SandboxArguments): string[] {
   ];
 }
 
-function mountArguments({ path, kind }: Mount, fd: number | null): string[] {
-  const place = insidePath(path);
+function mountArguments({ path, kind, place = insidePath(path) }: Mount, fd: number | null): string[] {
   if (kind === 'cover') return ['--tmpfs', place];
   return [kind === 'write' ? '--bind-fd' : '--ro-bind-fd', String(fd), place];
 }

@@ -24,6 +24,7 @@ import { CreateExecutions1700000021000 } from './1700000021000-create-executions
 import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.js';
 import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
 import { LinkConversations1700000024000 } from './1700000024000-link-conversations-to-captured-sessions.js';
+import { CreateSkills1700000026000 } from './1700000026000-create-skills.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -49,6 +50,7 @@ export const MIGRATIONS = [
   ManageSandboxes1700000022000,
   CreateAgentRuns1700000023000,
   LinkConversations1700000024000,
+  CreateSkills1700000026000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

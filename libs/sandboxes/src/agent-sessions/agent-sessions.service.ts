@@ -7,6 +7,7 @@ import { SandboxReconciler } from '../lifecycle/sandbox-reconciler.js';
 import { isAgentSessionId, newAgentSessionId, sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { SANDBOX_CREATED } from '../sandboxes.events.js';
+import { SkillsRepository } from '../skills/skills.repository.js';
 import { type AgentSession, endOf, type NewAgentSession } from './agent-session.js';
 import { type AgentSessionPosition, AgentSessionsRepository } from './agent-sessions.repository.js';
 
@@ -25,6 +26,7 @@ export class AgentSessionsService {
     private readonly ends: SandboxEnds,
     private readonly reconciler: SandboxReconciler,
     private readonly journal: SandboxJournal,
+    private readonly skills: SkillsRepository,
     private readonly tiers: EffectiveTier,
     private readonly clock: Clock,
   ) {}
@@ -38,6 +40,7 @@ export class AgentSessionsService {
       const used = await this.sessions.count(caller.accountId, now);
       if (used >= limit) throw sessionLimit(used, limit);
       const session = await this.insert(caller, input, now);
+      await this.skills.giveTo(session.id, session.accountId);
       await this.journal.record(
         caller,
         session,

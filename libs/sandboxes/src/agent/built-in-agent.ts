@@ -4,6 +4,8 @@ import { AppConfig, Llm, type Principal } from '#platform';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
 import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
 import type { AccessScope } from '../scope/access-scope.js';
+import { SKILLS_INSIDE } from '../skills/skill.js';
+import { SkillsRepository } from '../skills/skills.repository.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
 import { type FileView, WorkspaceFiles } from '../workspace/workspace-files.js';
 import { AgentLoop } from './agent-loop.js';
@@ -28,6 +30,7 @@ export class BuiltInAgent {
     private readonly clientCalls: ClientToolCalls,
     private readonly turns: AgentTurnsRepository,
     private readonly files: WorkspaceFiles,
+    private readonly skills: SkillsRepository,
     private readonly config: AppConfig,
   ) {}
 
@@ -45,7 +48,7 @@ export class BuiltInAgent {
       const first = conversation.findIndex(({ role }) => role === 'user');
       const loop = new AgentLoop(this.llm, agent, {
         endpoint,
-        instructions: instructions(scope, await this.memory(view)),
+        instructions: instructions(scope, await this.skills.ofSession(session.id), await this.memory(view)),
         messages: conversation.slice(Math.max(0, first)),
         tools: this.tools.of({ view, place: use.place, base: '' }),
         clientTools: this.clientCalls.of(agent.run.id, session.tools),
@@ -75,7 +78,12 @@ export class BuiltInAgent {
   }
 }
 
-function instructions(scope: AccessScope, memory: string | null): string {
+interface KnownSkill {
+  readonly name: string;
+  readonly description: string;
+}
+
+function instructions(scope: AccessScope, skills: readonly KnownSkill[], memory: string | null): string {
   const { read, write } = scope.access;
   const list = (paths: readonly string[]): string =>
     paths.includes('') ? 'everything' : paths.length === 0 ? 'nothing' : paths.map((path) => `${path}/`).join(', ');
@@ -84,6 +92,16 @@ function instructions(scope: AccessScope, memory: string | null): string {
     `The workspace is ${WORKSPACE_INSIDE}, which is the working directory too. Of it you can read ${list(read)} and ` +
       `write ${list(write)}; what you do not see does not exist. ${scope.ownDirectory.join('/')}/ is yours alone.`,
     'There is no network. Do what is asked, check the result, and say briefly what you did.',
+    ...(skills.length === 0 ? [] : [skillList(skills)]),
     ...(memory === null ? [] : [`Notes of earlier sessions (${MEMORY}):\n${memory}`]),
   ].join('\n\n');
+}
+
+function skillList(skills: readonly KnownSkill[]): string {
+  const lines = skills.map(({ name, description }) => `- ${name}${description === '' ? '' : `: ${description}`}`);
+  return [
+    `Skills are instructions for certain work, each a directory ${SKILLS_INSIDE}/<name> that cannot be written. When one`,
+    'fits what is asked, first read its SKILL.md by a command (cat), and follow it. There are:',
+    ...lines,
+  ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { DomainError } from '#kernel';
 import type { SandboxState } from '../sandbox.js';
 import type { FileAccess } from '../scope/file-access.js';
+import type { SessionSkill } from '../skills/skill.js';
 
 /** The right to bring a sandbox from one state to another; it ends by itself when its holder does not renew it. */
 export interface Lease {
@@ -36,6 +37,8 @@ export interface Life {
   readonly snapshotUrl: string | null;
   /** Null for a sandbox that sees its own directory only. */
   readonly fileAccess: FileAccess | null;
+  /** What an agent session was made with. */
+  readonly skills: readonly SessionSkill[];
   /** When an agent session stops existing. */
   readonly endsAt: Date | null;
 }

@@ -6,6 +6,8 @@ import { AccessScope } from '../scope/access-scope.js';
 import { Workspaces } from '../workspace/workspaces.js';
 import type { Life } from './life.js';
 
+type PlacedLife = Pick<Life, 'id' | 'accountId' | 'fileAccess' | 'skills'>;
+
 /** Where a sandbox's commands run: an agent's in the workspace as far as its scope goes, others in their own directory. */
 @Injectable()
 export class SandboxPlaces {
@@ -24,16 +26,17 @@ export class SandboxPlaces {
     };
   }
 
-  of({ id, accountId, fileAccess }: Pick<Life, 'id' | 'accountId' | 'fileAccess'>): SandboxPlace {
+  of({ id, accountId, fileAccess, skills }: PlacedLife): SandboxPlace {
     return {
       workspace: this.workspaces.pathOf(accountId),
       scope: fileAccess ? new AccessScope(id, fileAccess) : codingScope(id),
+      skills,
       limits: this.limits,
     };
   }
 
   /** As `of`, with its directory made when missing. */
-  async open(life: Pick<Life, 'id' | 'accountId' | 'fileAccess'>): Promise<SandboxPlace> {
+  async open(life: PlacedLife): Promise<SandboxPlace> {
     await (await this.workspaces.open(life.accountId, life.id)).close();
     return this.of(life);
   }

@@ -1,10 +1,14 @@
 import type { AccessScope, WorkspacePath } from '../scope/access-scope.js';
 import { OWN_DIRECTORIES } from '../scope/file-access.js';
+import { type SessionSkill, SKILLS_INSIDE } from '../skills/skill.js';
+import { SKILLS } from '../workspace/workspaces.js';
 
 export interface Mount {
   readonly path: WorkspacePath;
   /** `cover`: an empty directory over what a mount above it would show. */
   readonly kind: 'read' | 'write' | 'cover';
+  /** Absolute, inside the sandbox; where the path is in the workspace when left out. */
+  readonly place?: string;
 }
 
 /**
@@ -25,6 +29,15 @@ export function mountPlan(scope: AccessScope): Mount[] {
   );
   const covers: Mount[] = scope.access.read.includes('') ? [{ path: [OWN_DIRECTORIES], kind: 'cover' }] : [];
   return [...needed, ...covers, { path: scope.ownDirectory, kind: 'write' }];
+}
+
+/** Skills lie in the workspace, where no scope leads, and are shown beside it. */
+export function skillMounts(skills: readonly SessionSkill[]): Mount[] {
+  return skills.map(({ name, version }) => ({
+    path: [OWN_DIRECTORIES, SKILLS, version],
+    kind: 'read',
+    place: `${SKILLS_INSIDE}/${name}`,
+  }));
 }
 
 function isInside(path: WorkspacePath, other: WorkspacePath): boolean {

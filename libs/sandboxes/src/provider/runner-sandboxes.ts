@@ -4,7 +4,7 @@ import { geteuid } from 'node:process';
 import { encodeFrame } from '#kernel';
 import { RunnerConnection, RunnerProcess } from '#platform';
 import type { Egress } from '../egress/egress.js';
-import { mountPlan } from './mount-plan.js';
+import { mountPlan, skillMounts } from './mount-plan.js';
 import { RemoteExecution } from './remote-execution.js';
 import type { CommandFrame, ExecRequest, SandboxOperations } from './runner-protocol.js';
 import {
@@ -71,13 +71,11 @@ export class RunnerSandboxes extends SandboxProvider {
     return this.connection.ask<SandboxOperations['support']['result']>('support', null);
   }
 
-  async exec({ workspace, scope, limits }: SandboxPlace, command: SandboxCommand): Promise<Execution> {
+  async exec({ workspace, scope, limits, skills = [] }: SandboxPlace, command: SandboxCommand): Promise<Execution> {
     const { sandboxId: id, ownDirectory } = scope;
     const egress = command.isOffline ? null : ((await this.egress?.doorOf(id)) ?? null);
-    const request: ExecRequest = {
-      sandbox: { id, workspace, mounts: mountPlan(scope), ownDirectory, limits, egress },
-      command,
-    };
+    const mounts = [...mountPlan(scope), ...skillMounts(skills)];
+    const request: ExecRequest = { sandbox: { id, workspace, mounts, ownDirectory, limits, egress }, command };
     const orders = new PassThrough();
     const first: CommandFrame = 'c';
     orders.write(encodeFrame(first, JSON.stringify(request)));

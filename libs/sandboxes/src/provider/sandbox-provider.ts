@@ -1,10 +1,13 @@
 import type { AccessScope } from '../scope/access-scope.js';
+import type { SessionSkill } from '../skills/skill.js';
 
 /** Where a sandbox lives: its account's workspace on this machine, and what it sees of it. */
 export interface SandboxPlace {
   /** Absolute path of the workspace. */
   readonly workspace: string;
   readonly scope: AccessScope;
+  /** Shown to its commands, read-only; none when left out. */
+  readonly skills?: readonly SessionSkill[];
   readonly limits: SandboxLimits;
 }
 

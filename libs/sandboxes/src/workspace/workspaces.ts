@@ -8,6 +8,8 @@ import { Directory } from './directory.js';
 
 /** Where uploads grow until they are whole. Not an id of a sandbox, so no sandbox ever sees it. */
 export const UPLOADS = '.uploads';
+/** Where the account's skills are. Nor is this one. */
+export const SKILLS = '.skills';
 
 /** The workspace of every account: one folder, shared by its sandboxes as far as their scopes go. */
 @Injectable()
@@ -32,9 +34,12 @@ export class Workspaces {
   }
 
   /** On the workspace's file system, so that a finished upload is one rename away from its place. */
-  async openUploads(accountId: string): Promise<Directory> {
-    await this.make(accountId, UPLOADS);
-    return Directory.at(join(this.pathOf(accountId), OWN_DIRECTORIES, UPLOADS));
+  openUploads(accountId: string): Promise<Directory> {
+    return this.openBeside(accountId, UPLOADS);
+  }
+
+  openSkills(accountId: string): Promise<Directory> {
+    return this.openBeside(accountId, SKILLS);
   }
 
   /**
@@ -65,6 +70,11 @@ export class Workspaces {
       if (this.isOthers) await lchown(folder, this.config.SANDBOX_UID, this.config.SANDBOX_UID);
     }
     this.remember(path);
+  }
+
+  private async openBeside(accountId: string, name: string): Promise<Directory> {
+    await this.make(accountId, name);
+    return Directory.at(join(this.pathOf(accountId), OWN_DIRECTORIES, name));
   }
 
   private async make(accountId: string, name: string): Promise<void> {
