@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { PassThrough, pipeline } from 'node:stream';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { DomainError } from '#kernel';
 import { ArchiveNames, toEntryPath } from './archive-names.js';
@@ -12,6 +13,7 @@ export interface UnpackedSkill {
   readonly skillMdBytes: number;
 }
 
+const STORED = 0;
 const TYPE = 0o170000;
 const REGULAR = 0o100000;
 const DIRECTORY = 0o040000;
@@ -78,24 +80,32 @@ function judge(entry: Entry, names: ArchiveNames, facts: { files: number; totalB
 }
 
 async function unpackFile(zip: ZipFile, entry: Entry, place: string): Promise<void> {
-  const content = await zip.openReadStreamPromise(entry);
-  const file = await open(place, 'wx', 0o600).catch((error: unknown) => {
-    content.destroy();
-    throw error;
-  });
+  const file = await open(place, 'wx', 0o600);
   try {
+    let bytes = 0;
     let sum = 0;
-    for await (const chunk of content as AsyncIterable<Buffer>) {
+    for await (const chunk of await contentOf(zip, entry)) {
+      bytes += chunk.length;
+      if (bytes > entry.uncompressedSize) break;
       sum = crc32(chunk, sum);
       await file.writeFile(chunk);
     }
-    if (sum !== entry.crc32) throw archiveRefused(`'${entry.fileName.slice(0, 200)}' does not match its checksum`);
+    if (bytes !== entry.uncompressedSize || sum !== entry.crc32)
+      throw archiveRefused(`'${entry.fileName.slice(0, 200)}' is not what the archive says of it`);
   } catch (error) {
     await file.close();
     throw error;
   }
   const isProgram = ((entry.externalFileAttributes >>> 16) & 0o111) !== 0;
   await settle(file, isProgram ? 0o755 : 0o644);
+}
+
+/** Whoever stops reading ends all of it: yauzl's own inflating stream would leave its memory to the next collection. */
+async function contentOf(zip: ZipFile, entry: Entry): Promise<AsyncIterable<Buffer>> {
+  const packed = await zip.openReadStreamPromise(entry, { decodeFileData: false });
+  const decoder = entry.compressionMethod === STORED ? new PassThrough() : createInflateRaw();
+  // What fails in it, the reader of the last stream is told.
+  return pipeline(packed, decoder, () => undefined);
 }
 
 /** Readable for the user that sandboxes run as, whatever this process's umask says. */
