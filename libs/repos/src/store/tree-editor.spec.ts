@@ -42,6 +42,13 @@ function treeByGit(lines: readonly string[]): string {
 }
 
 describe('editing trees', () => {
+  it('writes the empty tree of a repository that begins without a file', () => {
+    const pack = newPack();
+    expect(new TreeEditor(pack, null).write(pack)).toBe(EMPTY_TREE);
+    pack.write();
+    expect(gitText(dir, ['cat-file', '--batch-check', '--batch-all-objects'])).toContain(`${EMPTY_TREE} tree 0`);
+  });
+
   it('gives back the tree it was given when nothing changes', () => {
     const pack = newPack();
     const tree = treeWith(pack, ['a', 'b/c']);

@@ -106,7 +106,8 @@ export class TreeEditor {
 
   /** Adds every changed directory to `pack` and returns the id of the root. */
   write(pack: PackWriter): string {
-    return this.root.changed ? this.writeFolder(this.root, pack) : this.root.oid;
+    // A repository that begins with no file at all has its empty tree nowhere yet.
+    return this.root.changed || this.root.stored === null ? this.writeFolder(this.root, pack) : this.root.oid;
   }
 
   private writeFolder(folder: Folder, pack: PackWriter): string {
