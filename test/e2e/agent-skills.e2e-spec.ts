@@ -12,11 +12,13 @@ let peer: LlmPeer;
 let server: TestServer;
 let alice: TestAccount;
 let bob: TestAccount;
+/** Has as many skills as there may be. */
+let carol: TestAccount;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
   server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
-  [alice, bob] = await Promise.all([signUp(server), signUp(server)]);
+  [alice, bob, carol] = await Promise.all([signUp(server), signUp(server), signUp(server)]);
 });
 
 afterAll(async () => {
@@ -52,8 +54,13 @@ async function session(client: Client = alice, body = {}): Promise<string> {
   return ((await client.post('/v1/sessions', { persistent: true, ...body })).body as { id: string }).id;
 }
 
-async function shell(id: string, script: string): Promise<{ stdout: string; stderr: string; exit: { code: number } }> {
-  const { body } = await alice.post(
+interface Ran {
+  readonly stdout: string;
+  readonly exit: { readonly code: number };
+}
+
+async function shell(id: string, script: string, client: Client = alice): Promise<Ran> {
+  const { body } = await client.post(
     `/v1/sessions/${id}/exec`,
     { argv: ['sh', '-c', script] },
     { accept: 'application/json' },
@@ -222,7 +229,6 @@ describe('skills of an account', () => {
   });
 
   it('are at most 50, counted when many come at once', async () => {
-    const carol = await signUp(server);
     const answers = await Promise.all(Array.from({ length: 52 }, (_, n) => upload(`s${n}`, skill(`${n}`), carol)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(50);
     const refused = answers.find(({ status }) => status !== 201)!;
@@ -303,13 +309,16 @@ onAbleMachines('a session', () => {
     );
     expect(stdout).not.toContain('.skills');
     expect(stdout).not.toContain('skv_');
-    const bobs = await session(bob);
-    const answer = await bob.post(
-      `/v1/sessions/${bobs}/exec`,
-      { argv: ['ls', '/opt/sandbox/skills'] },
-      { accept: 'application/json' },
+    expect((await shell(await session(bob), 'ls /opt/sandbox/skills', bob)).exit.code).not.toBe(0);
+  });
+
+  it('may have as many skills as there can be', async () => {
+    const { stdout } = await shell(
+      await session(carol),
+      'cat /opt/sandbox/skills/*/SKILL.md | grep -c description',
+      carol,
     );
-    expect((answer.body as { exit: { code: number } }).exit.code).not.toBe(0);
+    expect(stdout).toBe('50\n');
   });
 });
 

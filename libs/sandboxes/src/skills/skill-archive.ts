@@ -51,7 +51,7 @@ async function forEach(archive: string, use: (entry: Entry, zip: ZipFile) => Pro
   // Entries are read anew each time: keeping them would keep whatever else their headers hold.
   const zip = await openPromise(archive, { lazyEntries: true, autoClose: false, strictFileNames: true });
   try {
-    if (zip.entryCount > SKILL_LIMITS.entries) throw skillTooLarge('A skill has entries,', SKILL_LIMITS.entries);
+    if (zip.entryCount > SKILL_LIMITS.entries) throw tooLarge('entries', SKILL_LIMITS.entries);
     for await (const entry of zip.eachEntry()) await use(entry, zip);
   } finally {
     zip.close();
@@ -72,11 +72,11 @@ function judge(entry: Entry, names: ArchiveNames, facts: { files: number; totalB
   }
   if (type === DIRECTORY) throw archiveRefused(`'${shown}' is a directory named like a file`);
   if (entry.uncompressedSize > SKILL_LIMITS.bytesOfFile)
-    throw skillTooLarge(`'${shown}' is too large: bytes of a file,`, SKILL_LIMITS.bytesOfFile);
+    throw tooLarge(`bytes in a file, but '${shown}' has more`, SKILL_LIMITS.bytesOfFile);
   names.add(path, 'file');
   facts.files += 1;
   facts.totalBytes += entry.uncompressedSize;
-  if (facts.totalBytes > SKILL_LIMITS.bytes) throw skillTooLarge('Bytes of a skill,', SKILL_LIMITS.bytes);
+  if (facts.totalBytes > SKILL_LIMITS.bytes) throw tooLarge('bytes in all', SKILL_LIMITS.bytes);
 }
 
 async function unpackFile(zip: ZipFile, entry: Entry, place: string): Promise<void> {
@@ -133,4 +133,8 @@ function isArchiveFault(error: unknown): boolean {
   if (error instanceof DomainError) return false;
   const { name, code } = error as NodeJS.ErrnoException;
   return (name === 'Error' && code === undefined) || (code ?? '').startsWith('Z_');
+}
+
+function tooLarge(what: string, limit: number): DomainError {
+  return skillTooLarge(`A skill may have at most ${limit} ${what}`, limit);
 }

@@ -7,7 +7,7 @@ import { DomainError, onDisk } from '#kernel';
 import { OWN_DIRECTORIES } from '../scope/file-access.js';
 import { STAGING } from '../lifecycle/own-directories.js';
 import { SKILLS, Workspaces } from '../workspace/workspaces.js';
-import { SKILL_LIMITS } from './skill.js';
+import { SKILL_LIMITS, skillTooLarge } from './skill.js';
 import { unpackSkill, type UnpackedSkill } from './skill-archive.js';
 
 /** What the limits allow, stored as it is, with the headers of so many entries. */
@@ -98,7 +98,8 @@ async function receive(path: string, content: Readable): Promise<string> {
       await onDisk(() => file.writeFile(chunk));
     }
   } catch (error) {
-    if (error instanceof DomainError) throw error;
+    // What the disk says is no fault of whoever sends.
+    if (error instanceof DomainError || (error as NodeJS.ErrnoException).syscall === 'write') throw error;
     throw new DomainError('bad_request', 'The archive could not be read to its end', { cause: error });
   } finally {
     await file.close();
@@ -112,8 +113,5 @@ export function assertArchiveSize(announced: number): void {
 }
 
 function archiveTooLarge(): DomainError {
-  return new DomainError('payload_too_large', `The archive has more than ${MAX_ARCHIVE_BYTES} bytes`, {
-    reason: 'skill_too_large',
-    details: { limit: MAX_ARCHIVE_BYTES },
-  });
+  return skillTooLarge(`The archive has more than ${MAX_ARCHIVE_BYTES} bytes`, MAX_ARCHIVE_BYTES);
 }

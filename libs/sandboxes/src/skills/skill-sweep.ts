@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Clock, ifAbsent } from '#kernel';
@@ -42,9 +42,10 @@ export class SkillSweep implements OnModuleInit {
 
   async sweep(signal: AbortSignal): Promise<void> {
     for (let removed = BATCH; removed === BATCH && !signal.aborted;) removed = await this.removeUnused(null);
-    for (const accountId of await readdir(this.workspaces.root).catch(ifAbsent<string[]>([]))) {
+    const accounts = await opendir(this.workspaces.root).catch(ifAbsent(null));
+    for await (const { name } of accounts ?? []) {
       if (signal.aborted) return;
-      await this.removeUnknown(accountId);
+      await this.removeUnknown(name);
     }
   }
 

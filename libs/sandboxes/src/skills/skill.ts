@@ -45,9 +45,7 @@ export function assertSkillName(text: string): void {
     throw new DomainError(
       'invalid_input',
       'name must have 1 to 64 characters of a-z, 0-9, _ and -, the first a letter or digit',
-      {
-        field: 'name',
-      },
+      { field: 'name' },
     );
   if (text.startsWith(RESERVED))
     throw new DomainError('invalid_input', `name must not begin with '${RESERVED}': such names are reserved`, {
@@ -68,8 +66,8 @@ export const skillNotFound = (): DomainError => new DomainError('not_found', 'Sk
 export const archiveRefused = (why: string, cause?: unknown): DomainError =>
   new DomainError('bad_request', why, { reason: 'invalid_archive', cause });
 
-export const skillTooLarge = (what: string, limit: number): DomainError =>
-  new DomainError('payload_too_large', `${what} at most ${limit}`, { reason: 'skill_too_large', details: { limit } });
+export const skillTooLarge = (rule: string, limit: number): DomainError =>
+  new DomainError('payload_too_large', rule, { reason: 'skill_too_large', details: { limit } });
 
 export const tooManySkills = (): DomainError =>
   new DomainError('conflict', `An account may have at most ${SKILLS_OF_ACCOUNT} skills; delete one first`, {

@@ -6,6 +6,7 @@ import { Clock, DomainError } from '#kernel';
 import { Audit, Database, Events, type Principal } from '#platform';
 import { SKILL_DELETED, SKILL_UPLOADED } from '../sandboxes.events.js';
 import { frontMatter } from '../workbench/front-matter.js';
+import { PathTurns } from '../workspace/path-turns.js';
 import {
   assertSkillName,
   isSkillName,
@@ -27,6 +28,9 @@ const READ_BYTES = 16_384;
 /** Skills of an account: directories of instructions that new agent sessions are made with (sandbox-sessions.md §B7). */
 @Injectable()
 export class SkillsService {
+  /** Archives are unpacked one at a time of each account: the threads that inflate are the whole server's. */
+  private readonly turns = new PathTurns();
+
   constructor(
     private readonly db: Database,
     private readonly skills: SkillsRepository,
@@ -58,8 +62,10 @@ export class SkillsService {
     assertSkillName(name);
     const received = await this.directories.receive(caller.accountId, content);
     try {
-      const current = await this.skills.find(caller.accountId, name);
-      return current?.archiveDigest === received.digest ? current : await this.install(caller, name, received);
+      return await this.turns.take(caller.accountId, async () => {
+        const current = await this.skills.find(caller.accountId, name);
+        return current?.archiveDigest === received.digest ? current : this.install(caller, name, received);
+      });
     } finally {
       await this.directories.discard(received);
     }
