@@ -50,6 +50,8 @@ export interface WrittenFile {
 
 /** Names a listing reads before it stops; directories of more are for `exec`. */
 const MAX_ENTRIES = 10_000;
+/** What is written at once, and waits for that, of a file that comes in. */
+const BLOCK_BYTES = 1_048_576;
 
 /**
  * The files of a workspace as one sandbox's scope shows them, over HTTP: the same scope object that its mounts are made
@@ -239,16 +241,31 @@ async function openFile(handle: FileHandle, scope: AccessScope, requested: strin
 
 async function receive(uploads: Directory, name: string, content: Readable, limit: number): Promise<void> {
   const file = await uploads.openFile(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+  let writing = Promise.resolve();
   try {
     let size = 0;
+    let waiting: Buffer[] = [];
+    let waitingBytes = 0;
+    // While one block is written the next one is received.
+    const flush = async (): Promise<void> => {
+      await writing;
+      writing = file.writeFile(Buffer.concat(waiting, waitingBytes));
+      writing.catch(() => undefined);
+      [waiting, waitingBytes] = [[], 0];
+    };
     // A refusal must not destroy the request: its connection carries the answer.
     for await (const chunk of content.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > limit) throw tooLarge(limit);
-      await file.writeFile(chunk);
+      waiting.push(chunk);
+      waitingBytes += chunk.length;
+      if (waitingBytes >= BLOCK_BYTES) await flush();
     }
+    await flush();
+    await writing;
     await file.sync();
   } finally {
+    await writing.catch(() => undefined);
     await file.close();
   }
 }
