@@ -1,4 +1,5 @@
 export type { EgressDoor } from './egress/egress-door.js';
+export type { ModelDoor } from './model-door/model-door.js';
 export { type AccessMode, AccessScope, type WorkspacePath } from './scope/access-scope.js';
 export { type FileAccess, OWN_DIRECTORIES, toFileAccess, WHOLE_WORKSPACE } from './scope/file-access.js';
 export { notInScope, toWorkspacePath } from './scope/requested-path.js';

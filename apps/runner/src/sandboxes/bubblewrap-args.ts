@@ -44,8 +44,8 @@ export interface SandboxArguments {
   readonly hidden: readonly string[];
   /** Each mount with the descriptor that bwrap finds it under; those that cover something have none. */
   readonly mounts: readonly { readonly mount: Mount; readonly fd: number | null }[];
-  /** Options that bind the way out, where there is one. */
-  readonly egress: readonly string[];
+  /** Options that bind the ways out, where there are any. */
+  readonly relays: readonly string[];
   readonly fds: { readonly seccomp: number; readonly status: number; readonly passwd: number; readonly group: number };
   readonly scratchBytes: number;
   readonly env: Readonly<Record<string, string>>;
@@ -116,7 +116,7 @@ function optionsOf(sandbox: SandboxArguments): string[] {
     ...sandbox.hidden.flatMap((path) => ['--ro-bind', '/dev/null', path]),
     ...['--dev', '/dev', ...scratch, '/dev/shm', ...scratch, '/tmp'],
     ...['--dir', INSIDE, ...sandbox.mounts.flatMap(({ mount, fd }) => mountArguments(mount, fd))],
-    ...sandbox.egress,
+    ...sandbox.relays,
     // After every mount: what is written to these would be in memory, and gone. Links and devices work all the same.
     ...['/dev', '/', ...covers].flatMap((place) => ['--remount-ro', place]),
     ...['--clearenv', ...Object.entries(sandbox.env).flatMap(([name, value]) => ['--setenv', name, value])],

@@ -6,10 +6,10 @@ import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { CgroupV1Groups } from './cgroup-v1.js';
 import { DiskSpace } from './disk-space.js';
-import { EgressRelay } from './egress-relay.js';
 import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
 import { MountSources } from './mount-sources.js';
 import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
+import { SandboxRelay } from './sandbox-relay.js';
 import { isFilteredMachine, seccompFilter } from './seccomp-filter.js';
 
 /** More than allowed, so that looking at a command shows that it has more. */
@@ -56,9 +56,10 @@ export class BubblewrapSandboxes {
   /** Starts a command; its sandbox needs no start of its own. Errors: `conflict` (`scope_changed`). */
   exec(sandbox: PlacedSandbox, command: SandboxCommand): BubblewrapExecution {
     const sources = MountSources.open(sandbox.workspace, sandbox.mounts);
-    let relay: EgressRelay | null = null;
+    const relays: SandboxRelay[] = [];
     try {
-      relay = sandbox.egress && EgressRelay.open(sandbox.egress);
+      if (sandbox.egress) relays.push(SandboxRelay.toEgress(sandbox.egress));
+      if (command.model) relays.push(SandboxRelay.toModel(command.model));
       const opened = sources.entries();
       const fdOf = new Map(opened.map(([mount], index) => [mount, FDS.firstMount + index]));
       const home = insidePath(sandbox.ownDirectory);
@@ -66,23 +67,26 @@ export class BubblewrapSandboxes {
         system: this.system,
         hidden: this.hidden,
         mounts: sandbox.mounts.map((mount) => ({ mount, fd: fdOf.get(mount) ?? null })),
-        egress: relay?.bind(FDS.firstMount + opened.length) ?? [],
+        relays: relays.flatMap((relay, index) => relay.bind(FDS.firstMount + opened.length + index)),
         fds: FDS,
         scratchBytes: sandbox.limits.scratchBytes,
-        env: { PATH: SEARCH_PATH, HOME: home, LANG: 'C.UTF-8', ...relay?.env(), ...command.env },
+        env: { PATH: SEARCH_PATH, HOME: home, LANG: 'C.UTF-8', ...variablesOf(relays), ...command.env },
         cwd: command.cwd ?? home,
         argv: command.argv,
       });
       const execution = new BubblewrapExecution(
         {
           options,
-          argv: this.bounded(relay?.wrap(command.argv) ?? command.argv, sandbox.limits),
+          argv: this.bounded(
+            relays.reduce<readonly string[]>((argv, relay) => relay.wrap(argv), command.argv),
+            sandbox.limits,
+          ),
           become: this.identity.become,
           seccomp: this.seccomp,
           searchPath: this.searchPath,
           passwd: PASSWD,
           groups: GROUP,
-          mounts: [...opened.map(([, place]) => place), ...(relay ? [relay.fd] : [])],
+          mounts: [...opened.map(([, place]) => place), ...relays.map(({ fd }) => fd)],
           timeoutMs: command.timeoutMs,
           outputBytes: command.outputBytes,
           limits: sandbox.limits,
@@ -96,7 +100,7 @@ export class BubblewrapSandboxes {
     } finally {
       // bwrap has its own copies since it was spawned.
       sources.close();
-      relay?.close();
+      for (const relay of relays) relay.close();
     }
   }
 
@@ -139,4 +143,8 @@ export class BubblewrapSandboxes {
     };
     execution.exit.then(forget, forget);
   }
+}
+
+function variablesOf(relays: readonly SandboxRelay[]): Record<string, string> {
+  return Object.assign({}, ...relays.map(({ env }) => env)) as Record<string, string>;
 }

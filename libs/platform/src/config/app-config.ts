@@ -86,6 +86,8 @@ export class AppConfig {
   @toInt @IsInt() @Min(1) @Max(604_800) SANDBOX_COMMAND_SECONDS = 86_400;
   /** Folders where bwrap and what it needs are looked for. */
   @IsString() SANDBOX_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  /** What answers in sandboxes in place of the built-in agent: a line for the sandbox's shell. */
+  @IsOptional() @IsString() AGENT_COMMAND?: string;
   /** Calls of the model that one turn of an agent may take. */
   @toInt @IsInt() @Min(1) @Max(1_000) AGENT_MAX_STEPS = 100;
   /** Tokens that one turn of an agent may use, read and written together. */
@@ -265,6 +267,7 @@ const OPTIONAL_SETTINGS = [
   'REDIS_URL',
   'PUBLIC_URL',
   'SANDBOX_EGRESS_HOSTS',
+  'AGENT_COMMAND',
   'SIGNUP',
   'TRUST_PROXY',
   'CORS_ORIGINS',

@@ -117,6 +117,24 @@ export class Llm {
     }
   }
 
+  /**
+   * A request for a completion in the endpoint's own words, and its answer as it comes. Errors: as `complete`, also for an
+   * answer that is none; the reason of `signal` once that is aborted.
+   */
+  async forward(endpoint: LlmEndpoint, body: string, signal: AbortSignal): Promise<Response> {
+    const authorization = endpoint.apiKey !== null && { authorization: `Bearer ${endpoint.apiKey}` };
+    const headers = { 'content-type': 'application/json', ...authorization };
+    try {
+      const call = this.fetchOf(endpoint, TIMEOUT_MS);
+      const response = await call(`${endpoint.baseUrl}/chat/completions`, { method: 'POST', headers, body, signal });
+      if (response.ok) return response;
+      await response.body?.cancel();
+      throw Object.assign(new Error('no completion'), { statusCode: response.status });
+    } catch (error) {
+      throw this.explain(error, endpoint, NEVER, signal);
+    }
+  }
+
   /** What the endpoint offers, by id. Errors: as `complete`. */
   async models(endpoint: Omit<LlmEndpoint, 'model'>): Promise<LlmModel[]> {
     const limit = AbortSignal.timeout(LIST_TIMEOUT_MS);

@@ -1,11 +1,12 @@
 import type { Provider } from '@nestjs/common';
+import { AgentCommand } from '../agent-command/agent-command.js';
 import { AgentResponsesService } from './agent-responses.service.js';
 import { AgentRunsRepository } from './agent-runs.repository.js';
 import { AgentRunSweep } from './agent-run-sweep.js';
 import { AgentRuns } from './agent-runs.service.js';
 import { AgentTurnsRepository } from './agent-turns.repository.js';
 import { AgentTurnsService } from './agent-turns.service.js';
-import { BuiltInAgent } from './built-in-agent.js';
+import { SessionAgent } from './session-agent.js';
 import { ClientToolCalls } from './client-tool-calls.js';
 import { SandboxTools } from './sandbox-tools.js';
 import { StatelessResponsesService } from './stateless-responses.service.js';
@@ -15,13 +16,14 @@ import { TurnLimits } from './turn-limits.js';
 
 /** Runs of agents, and the turns of agent sessions. */
 export const AGENT_PROVIDERS: Provider[] = [
+  AgentCommand,
   AgentResponsesService,
   AgentRunsRepository,
   AgentRunSweep,
   AgentRuns,
   AgentTurnsRepository,
   AgentTurnsService,
-  BuiltInAgent,
+  SessionAgent,
   ClientToolCalls,
   SandboxTools,
   StatelessResponsesService,

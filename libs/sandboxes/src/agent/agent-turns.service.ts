@@ -5,7 +5,7 @@ import type { AgentSession } from '../agent-sessions/agent-session.js';
 import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
 import { type AgentRun, newResponseId, TURN_MS } from './agent-run.js';
 import { AgentRuns } from './agent-runs.service.js';
-import { BuiltInAgent } from './built-in-agent.js';
+import { SessionAgent } from './session-agent.js';
 import { SESSION_TURN, TurnBooks } from './turn-books.js';
 import { TurnKeysRepository } from './turn-keys.repository.js';
 
@@ -31,7 +31,7 @@ export class AgentTurnsService {
     private readonly runs: AgentRuns,
     private readonly keys: TurnKeysRepository,
     private readonly books: TurnBooks,
-    private readonly agent: BuiltInAgent,
+    private readonly agent: SessionAgent,
     private readonly clock: Clock,
   ) {}
 

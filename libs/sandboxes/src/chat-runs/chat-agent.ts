@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig, Llm, type LlmEndpoint, type LlmMessage, llmNotConfigured, type Principal } from '#platform';
+import { AgentCommand } from '../agent-command/agent-command.js';
 import { AgentLoop, type ClientTools } from '../agent/agent-loop.js';
 import type { AgentWork } from '../agent/agent-runs.service.js';
 import { SandboxTools } from '../agent/sandbox-tools.js';
@@ -20,7 +21,7 @@ const NO_CLIENT_TOOLS: ClientTools = {
   answer: () => Promise.resolve({ content: '', isError: true }),
 };
 
-/** The agent of chats: a model with the tools of the sandbox that the chat is in. */
+/** The agent of chats: a model with the tools of the sandbox that the chat is in, or the operator's command in it. */
 @Injectable()
 export class ChatAgent {
   constructor(
@@ -29,6 +30,7 @@ export class ChatAgent {
     private readonly chats: ChatsRepository,
     private readonly lifecycle: SandboxLifecycle,
     private readonly config: AppConfig,
+    private readonly command: AgentCommand,
   ) {}
 
   /** What a chat without a model of its own speaks to; null without any. */
@@ -53,19 +55,23 @@ export class ChatAgent {
       use.signal.addEventListener('abort', agent.stop, { once: true });
       const { scope } = use.place;
       const base = checkoutOf(scope).join('/');
-      const loop = new AgentLoop(this.llm, agent, {
+      const said = {
         endpoint,
         instructions: instructions(base),
         messages: await this.conversation(chat),
+        // The message is put together of the run's events when it ends.
+        keep: () => Promise.resolve(),
+      };
+      const loop = new AgentLoop(this.llm, agent, {
+        ...said,
         tools: this.tools.of({ view: { caller, accountId: chat.accountId, scope }, place: use.place, base }),
         clientTools: NO_CLIENT_TOOLS,
         maxSteps: this.config.AGENT_MAX_STEPS,
         maxTokens: this.config.AGENT_TOKENS_PER_TURN,
-        // The message is put together of the run's events when it ends.
-        keep: () => Promise.resolve(),
       });
       try {
-        return await loop.run();
+        if (!this.command.isSet) return await loop.run();
+        return await this.command.run(agent, { ...said, place: use.place, cwd: `${WORKSPACE_INSIDE}/${base}` });
       } finally {
         await this.lifecycle.ping({ id: chat.sandboxId });
       }

@@ -1,17 +1,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { access, chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { geteuid } from 'node:process';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig, Outbound } from '#platform';
+import { hasRelayProgram, newDoorFolder, RELAY_PROGRAM } from './door-folder.js';
 import type { EgressDoor } from './egress-door.js';
 import { EgressDenials } from './egress-denials.js';
 import { EgressHosts } from './egress-hosts.js';
 import { EgressProxy } from './egress-proxy.js';
-
-/** What the runner brings programs to the proxy with. */
-const PERL = '/usr/bin/perl';
 
 /**
  * The network of sandboxes: none, unless SANDBOX_EGRESS_HOSTS names hosts. Then each sandbox can reach a proxy through a
@@ -54,14 +50,11 @@ export class Egress implements OnApplicationShutdown {
   }
 
   private async open(): Promise<{ proxy: EgressProxy; folder: string } | null> {
-    if (!(await isThere(PERL))) {
-      this.log.error({ msg: `sandboxes have no network: SANDBOX_EGRESS_HOSTS needs ${PERL}; install perl` });
+    if (!(await hasRelayProgram())) {
+      this.log.error({ msg: `sandboxes have no network: SANDBOX_EGRESS_HOSTS needs ${RELAY_PROGRAM}; install perl` });
       return null;
     }
-    // A path of a socket has at most 107 bytes: DATA_DIR may be too deep.
-    const folder = await mkdtemp(join(tmpdir(), 'roundhouse-egress-'));
-    // Sandboxes of root's run as another user, who has to come by. Whoever else does so has no password.
-    if (geteuid!() === 0) await chmod(folder, 0o711);
+    const folder = await newDoorFolder('egress');
     const proxy = new EgressProxy({
       hosts: this.hosts,
       sandboxOf: (user, password) => (this.isPassword(user, password) ? user : null),
@@ -84,11 +77,4 @@ export class Egress implements OnApplicationShutdown {
 
 function socketIn(folder: string): string {
   return join(folder, 'proxy.sock');
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,3 +1,4 @@
+import type { ModelDoor } from '../model-door/model-door.js';
 import type { AccessScope } from '../scope/access-scope.js';
 import type { SessionSkill } from '../skills/skill.js';
 
@@ -31,6 +32,8 @@ export interface SandboxCommand {
   readonly timeoutMs: number;
   /** Without a way to the network, also where the sandbox has one. */
   readonly isOffline?: boolean;
+  /** Its way to a model; none when left out. */
+  readonly model?: ModelDoor;
   /** Of both streams together; what exceeds it is read and dropped, so that the command can end. */
   readonly outputBytes: number;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { AppConfig, Llm, type Principal } from '#platform';
+import { AppConfig, Llm, type LlmMessage, type Principal } from '#platform';
+import { AgentCommand } from '../agent-command/agent-command.js';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
 import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
 import type { AccessScope } from '../scope/access-scope.js';
@@ -20,9 +21,9 @@ const MAX_CONVERSATION_BYTES = 400_000;
 const MEMORY = '.memory/MEMORY.md';
 const MAX_MEMORY_BYTES = 32_768;
 
-/** The agent that this server brings along: a model with the tools of the session's sandbox. */
+/** The agent of a session: a model with the tools of its sandbox, or the operator's command in it. */
 @Injectable()
-export class BuiltInAgent {
+export class SessionAgent {
   constructor(
     private readonly llm: Llm,
     private readonly lifecycle: SandboxLifecycle,
@@ -32,6 +33,7 @@ export class BuiltInAgent {
     private readonly files: WorkspaceFiles,
     private readonly skills: SkillsRepository,
     private readonly config: AppConfig,
+    private readonly command: AgentCommand,
   ) {}
 
   /** The next turn of the session's conversation. Errors: `unavailable` (`llm_not_configured`). */
@@ -46,15 +48,19 @@ export class BuiltInAgent {
       const turn = { sandboxId: session.id, runId: agent.run.id };
       const conversation = await this.turns.conversation(session.id, MAX_CONVERSATION_BYTES);
       const first = conversation.findIndex(({ role }) => role === 'user');
-      const loop = new AgentLoop(this.llm, agent, {
+      const said = {
         endpoint,
         instructions: instructions(scope, await this.skills.ofSession(session.id), await this.memory(view)),
         messages: conversation.slice(Math.max(0, first)),
+        keep: (messages: readonly LlmMessage[]) => this.turns.say(turn, messages),
+      };
+      if (this.command.isSet) return this.command.run(agent, { ...said, place: use.place, cwd: WORKSPACE_INSIDE });
+      const loop = new AgentLoop(this.llm, agent, {
+        ...said,
         tools: this.tools.of({ view, place: use.place, base: '' }),
         clientTools: this.clientCalls.of(agent.run.id, session.tools),
         maxSteps: this.config.AGENT_MAX_STEPS,
         maxTokens: this.config.AGENT_TOKENS_PER_TURN,
-        keep: (messages) => this.turns.say(turn, messages),
       });
       return loop.run();
     };
