@@ -56,7 +56,7 @@ const deeds = {
     for (const pid of readdirSync('/proc').filter((name) => /^\\d+$/.test(name)))
       for (const name of ['environ', 'cmdline', 'mountinfo']) seen.push(readFileSync('/proc/' + pid + '/' + name, 'latin1'));
     for (const entry of readdirSync('/opt/sandbox', { recursive: true, withFileTypes: true }))
-      if (entry.isFile() && entry.name !== 'model') seen.push(readFileSync(entry.parentPath + '/' + entry.name, 'latin1'));
+      if (entry.isFile() && !['model', 'egress'].includes(entry.name)) seen.push(readFileSync(entry.parentPath + '/' + entry.name, 'latin1'));
     tell({ type: 'text', text: seen.join('\\n') });
   },
   async ask() {
