@@ -6,9 +6,10 @@ import { AgentRunSweep } from './agent-run-sweep.js';
 import { AgentRuns } from './agent-runs.service.js';
 import { AgentTurnsRepository } from './agent-turns.repository.js';
 import { AgentTurnsService } from './agent-turns.service.js';
-import { SessionAgent } from './session-agent.js';
 import { ClientToolCalls } from './client-tool-calls.js';
 import { SandboxTools } from './sandbox-tools.js';
+import { SessionAgent } from './session-agent.js';
+import { SessionInstructions } from './session-instructions.js';
 import { StatelessResponsesService } from './stateless-responses.service.js';
 import { TurnBooks } from './turn-books.js';
 import { TurnKeysRepository } from './turn-keys.repository.js';
@@ -23,9 +24,10 @@ export const AGENT_PROVIDERS: Provider[] = [
   AgentRuns,
   AgentTurnsRepository,
   AgentTurnsService,
-  SessionAgent,
   ClientToolCalls,
   SandboxTools,
+  SessionAgent,
+  SessionInstructions,
   StatelessResponsesService,
   TurnBooks,
   TurnKeysRepository,
