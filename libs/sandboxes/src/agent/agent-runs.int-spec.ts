@@ -195,7 +195,10 @@ describe('a run', () => {
 describe('a run whose process is gone', () => {
   it.each<[string, (id: string, slot: string) => Promise<unknown>]>([
     ['by who follows it', (id) => other.events(id)],
-    ['by who wants its slot', async (_, slot) => other.events(await other.begin(() => Promise.resolve(DONE), { slot }))],
+    [
+      'by who wants its slot',
+      async (_, slot) => other.events(await other.begin(() => Promise.resolve(DONE), { slot })),
+    ],
     ['by the round that looks for such', () => other.runs.reclaim()],
   ])('is ended %s, once, and takes nothing more', async (_, meet) => {
     const slot = `slot-${(slots += 1)}`;
