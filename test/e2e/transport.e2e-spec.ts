@@ -57,7 +57,7 @@ describe('error envelopes', () => {
     ['/v1/nothing', { error: 'Internal server error', code: 'INTERNAL_ERROR' }],
     ['/api/v1/nothing', { error: { code: '500', message: 'Internal server error' } }],
     ['/api/nothing', { status: 'error', error: 'Internal server error' }],
-    ['/v1/skills/nothing', { error: 'internal', message: 'Internal server error' }],
+    ['/v1/skills/some/nothing', { error: 'internal', message: 'Internal server error' }],
   ])('of a fault of the server on %s, with the request id and without its cause', async (path, body) => {
     jest.spyOn(server.app.get(RateLimits), 'admitAnonymous').mockImplementationOnce(() => {
       throw new Error('a secret of the inside');
