@@ -165,7 +165,7 @@ export class BubblewrapExecution implements Execution {
   private watchDisk(disk: DiskSpace, { diskBytes }: SandboxLimits): void {
     const before = this.written;
     this.written = Math.max(before, writtenBy(this.tree()));
-    if (!disk.write(this.written - before, diskBytes)) return;
+    if (!disk.write(this.written - before, diskBytes, this.startedAt)) return;
     this.ending ??= 'diskFull';
     this.killTree();
   }

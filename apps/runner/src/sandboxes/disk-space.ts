@@ -17,6 +17,8 @@ const AGAIN_MS = 1_000;
 export class DiskSpace {
   private used: number | null = null;
   private measuredAt = -Infinity;
+  /** When the measurement that `used` is from began. */
+  private measuredFrom = -Infinity;
   private unmeasured = 0;
   private isMeasuring = false;
 
@@ -25,14 +27,17 @@ export class DiskSpace {
     private readonly searchPath: string,
   ) {}
 
-  /** Takes note of what was written since the last time; true when there is no room for more than `limit` bytes in all. */
-  write(bytes: number, limit: number): boolean {
+  /**
+   * Takes note of what a command has written since the last time; true when there is no room for more than `limit` bytes in
+   * all. Nobody is judged by a measurement from before it began (`performance.now()`): it may have made room.
+   */
+  write(bytes: number, limit: number, commandBegan: number): boolean {
     if (bytes === 0) return false;
     this.unmeasured += bytes;
     if (!this.isMeasuring && this.isDue(limit)) void this.measure();
     const { bavail, bsize } = statfsSync(this.workspace);
     if (bavail * bsize < FREE_KEPT_BYTES) return true;
-    return !this.isMeasuring && this.used !== null && this.used > limit;
+    return this.used !== null && this.used > limit && this.measuredFrom > commandBegan;
   }
 
   private isDue(limit: number): boolean {
@@ -43,9 +48,11 @@ export class DiskSpace {
 
   private async measure(): Promise<void> {
     this.isMeasuring = true;
+    const began = performance.now();
     this.unmeasured = 0;
     try {
       this.used = await diskUsage(this.workspace, this.searchPath);
+      this.measuredFrom = began;
     } catch (error) {
       process.stderr.write(`sandbox runner: a workspace could not be measured: ${String(error)}\n`);
     }
