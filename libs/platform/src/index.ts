@@ -69,7 +69,13 @@ export * from './telemetry/telemetry.module.js';
 export * from './idempotency/claim.js';
 export { seal, unseal } from './idempotency/sealed-body.js';
 export * from './idempotency/idempotency.js';
-export { HoldsSecret, OwnIdempotency, SelfSettled, toIdempotencyKey } from './idempotency/idempotent-routes.js';
+export {
+  HoldsSecret,
+  OwnIdempotency,
+  RecordedAfterwards,
+  SelfSettled,
+  toIdempotencyKey,
+} from './idempotency/idempotent-routes.js';
 export * from './idempotency/openapi.js';
 export * from './usage/stored-bytes.js';
 export * from './usage/usage.js';

@@ -6,11 +6,11 @@ import { Database } from '../database/database.js';
 import { currentContext } from '../http/request-context.js';
 import type { IdempotencyClaim } from './claim.js';
 import { Idempotency } from './idempotency.js';
-import { isSelfSettled } from './idempotent-routes.js';
+import { isRecordedAfterwards, isSelfSettled } from './idempotent-routes.js';
 
 /**
  * Runs a handler that holds an idempotency claim in one transaction with the record of its answer: whatever the
- * handler's services open joins it. Self-settled routes do that themselves. Claims of failed requests are dropped by
+ * handler's services open joins it. Self-settled routes do that themselves, some answers are recorded afterwards. Claims of failed requests are dropped by
  * the dialect filter, which sees failures of guards too.
  */
 @Injectable()
@@ -32,6 +32,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
       return of(result);
     }
     const response = context.switchToHttp().getResponse<Response>();
+    if (isRecordedAfterwards(this.reflector, context.getHandler())) {
+      const result = await resultOf(next);
+      await this.idempotency.record(claim, response.statusCode, result);
+      return of(result);
+    }
     const result = await this.db.transaction(async () => {
       const answer = await resultOf(next);
       await this.idempotency.settle(response.statusCode, answer);

@@ -77,10 +77,15 @@ export class Idempotency {
     const claim = currentContext()?.claim;
     if (!claim) return;
     if (!this.db.inTransaction) throw new Error('An idempotency key is settled inside the transaction of the effect');
+    if (!(await this.record(claim, status, body))) throw takenOver();
+  }
+
+  /** Records the answer to what was done and committed before. False when another request has taken the key over meanwhile. */
+  record(claim: IdempotencyClaim, status: number, body: unknown): Promise<boolean> {
     claim.isSettled = true;
     const json = body === undefined || body === null ? null : Buffer.from(JSON.stringify(body));
     const stored = json && claim.sealingKey ? seal(json, claim.sealingKey) : json;
-    if (!(await this.records.finish(claim, status, stored))) throw takenOver();
+    return this.records.finish(claim, status, stored);
   }
 
   /** Gives the key back after a request without effect. A record that was finished stays. */

@@ -15,6 +15,13 @@ const MUTATING = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 /** The route's service records the answer in its own transaction; the interceptor opens none around it. */
 export const SelfSettled = (): MethodDecorator => SetMetadata(SELF_SETTLED, true);
 
+const RECORDED_AFTERWARDS = 'roundhouse:recorded-afterwards';
+/**
+ * The route's work takes longer than a transaction may, or talks to processes and networks, and doing it again does no harm:
+ * its answer is recorded once it is done, on its own. A repeat while it is under way waits its turn as everywhere.
+ */
+export const RecordedAfterwards = (): MethodDecorator => SetMetadata(RECORDED_AFTERWARDS, true);
+
 /** The route's answer holds a secret: its idempotency record is encrypted. */
 export const HoldsSecret = (): MethodDecorator => SetMetadata(HOLDS_SECRET, true);
 
@@ -38,6 +45,10 @@ type Handler = Parameters<Reflector['get']>[1];
 
 export function isSelfSettled(reflector: Reflector, handler: Handler): boolean {
   return reflector.get<boolean | undefined>(SELF_SETTLED, handler) === true;
+}
+
+export function isRecordedAfterwards(reflector: Reflector, handler: Handler): boolean {
+  return reflector.get<boolean | undefined>(RECORDED_AFTERWARDS, handler) === true;
 }
 
 export function holdsSecret(reflector: Reflector, handler: Handler): boolean {
