@@ -80,7 +80,7 @@ describe('an answer in a chat', () => {
       { type: 'text', text: 'Hello, dear person! How are you today?', state: 'done' },
     ]);
     const { body } = await ann.get(chat.path);
-    expect(body).toMatchObject({ isStreaming: false, chat: { title: 'Hello there', activeStreamId: null } });
+    expect(body).toMatchObject({ isStreaming: false, chat: { title: 'Hello there', modelId: 'test-model' } });
     expect(body.messages).toEqual([message, answer]);
     const { chats } = (await ann.get(`/api/sessions/${chat.session}/chats`)).body;
     expect(chats).toMatchObject([{ hasUnread: true, isStreaming: false }]);

@@ -65,6 +65,19 @@ describe('chats', () => {
     expect(await alice.post(chats, { id })).toMatchObject({ status: 400, body: { error: 'Invalid chat id' } });
   });
 
+  it('are listed in pages, when there are many', async () => {
+    const { chats, chatId } = await newSession(alice);
+    for (const id of ['page-1', 'page-2', 'page-3']) await alice.post(chats, { id });
+    const idsOf = ({ body }: { body: { chats: { id: string }[] } }): string[] => body.chats.map(({ id }) => id);
+    const first = await alice.get(`${chats}?limit=3`);
+    expect(idsOf(first)).toEqual([chatId, 'page-1', 'page-2']);
+    const rest = await alice.get(`${chats}?limit=3&cursor=${first.body.nextCursor}`);
+    expect(idsOf(rest)).toEqual(['page-3']);
+    expect(rest.body).toMatchObject({ nextCursor: null });
+    for (const query of ['limit=0', 'limit=501', 'limit=x', 'cursor=AAAA', 'cursor=a&cursor=b'])
+      expect(await alice.get(`${chats}?${query}`)).toMatchObject({ status: 400, body: { status: 'error' } });
+  });
+
   it('change title and model, and nothing else', async () => {
     const { chat } = await newSession(alice);
     expect((await alice.patch(chat, { title: ' Plan ', modelId: 'm' })).body.chat).toMatchObject({
@@ -155,6 +168,23 @@ describe('messages', () => {
       status: 400,
       body: { error: 'A valid assistant message is required' },
     });
+  });
+
+  it('come newest first in pages, each in order, and never more than fits', async () => {
+    const { chat } = await newSession(alice);
+    const large = 'x'.repeat(1_000_000);
+    for (let n = 1; n <= 12; n += 1) await alice.post(`${chat}/messages`, reply(`p${n}`, n > 2 ? large : 'small'));
+    const read = async (query: string): Promise<[string[], string | null]> => {
+      const { body } = await alice.get(`${chat}?${query}`);
+      return [body.messages.map(({ id }: { id: string }) => id), body.nextCursor];
+    };
+    const [newest, cursor] = await read('limit=2');
+    expect(newest).toEqual(['p11', 'p12']);
+    const [next] = await read(`limit=3&cursor=${cursor}`);
+    expect(next).toEqual(['p8', 'p9', 'p10']);
+    const [fitting, before] = await read('');
+    expect(fitting).toEqual(['p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10', 'p11', 'p12']);
+    expect(await read(`cursor=${before}`)).toEqual([['p1', 'p2', 'p3'], null]);
   });
 
   it('keep to their chat and role', async () => {

@@ -2,19 +2,23 @@ import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { SandboxLifecycle } from '../../libs/sandboxes/src/index.js';
+import { runIn } from '../support/checkouts.js';
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
+import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 const MINUTE = 60_000;
 
+let peer: LlmPeer;
 let server: TestServer;
 let alice: TestAccount;
 let workspace: string;
 
 beforeAll(async () => {
-  server = await startTestServer();
+  peer = await LlmPeer.start();
+  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
   alice = await signUp(server);
   const { body } = await alice.post('/v1/sessions');
   const [row] = await sql<{ account: string }>('select account_id as account from sandbox where id = $1', [body.id]);
@@ -23,6 +27,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.close();
+  await peer.stop();
 });
 
 const reconcile = (): Promise<unknown> => server.app.get(PeriodicTasks).runNow('sandboxes.reconcile');
@@ -36,6 +41,7 @@ interface Session {
   readonly lifecycleState: string | null;
   readonly lifecycleVersion: number;
   readonly lifecycleError: string | null;
+  readonly sandboxState: object;
   readonly lifecycleRunId: string | null;
   readonly hibernateAfter: string | null;
   readonly sandboxExpiresAt: string | null;
@@ -161,6 +167,43 @@ describe('a sandbox that is not used', () => {
     expect(await readFile(join(directoryOf(idle), 'kept'), 'utf8')).toBe('x');
   });
 
+  it('is up for whoever began to use it while it was falling asleep', async () => {
+    const id = await provisioned();
+    for (let round = 0; round < 12; round += 1) {
+      await sql(`update coding_session set hibernate_after = now() - interval '1 s' where sandbox_id = $1`, [id]);
+      const asleep = reconcile();
+      await new Promise((resolve) => setTimeout(resolve, round));
+      const use = await lifecycle().use({ id });
+      await asleep;
+      expect([round, use.signal.aborted, (await sessionOf(id)).lifecycleState]).toEqual([round, false, 'active']);
+      use.release();
+    }
+  });
+
+  it('has no answer begun in it that would outlive its way into the archive', async () => {
+    const id = await provisioned();
+    const { body } = await alice.get(`/api/sessions/${id}/chats`);
+    const db = server.app.get(Database);
+    const waiting = (): Promise<unknown[]> =>
+      db.detached(() =>
+        sql(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+      );
+    // So that it is not noted once more when the answer is asked for.
+    await lifecycle().touch({ id });
+    const messages = [{ id: 'm', role: 'user', parts: [{ type: 'text', text: 'Go' }] }];
+    const both = await db.transaction(async () => {
+      await sql('select from sandbox where id = $1 for update', [id]);
+      const first = alice.patch(`/api/sessions/${id}`, { status: 'archived' });
+      await eventually(async () => (await waiting()).length >= 1);
+      const second = alice.post('/api/chat', { sessionId: id, chatId: body.chats[0].id as string, messages });
+      await eventually(async () => (await waiting()).length >= 2);
+      return [first, second];
+    });
+    const [archived, asked] = await Promise.all(both);
+    expect([archived!.status, asked!.status, asked!.body.code]).toEqual([200, 409, 'session_archived']);
+    expect(peer.calls).toEqual([]);
+  });
+
   it('is woken up once by many at the same time', async () => {
     const id = await provisioned('hibernated');
     await Promise.all(Array.from({ length: 10 }, () => lifecycle().ensureActive({ id })));
@@ -248,7 +291,8 @@ describe('what clients do to a sandbox', () => {
     const stranger = await signUp(server);
     const send = (client: Client, body: object): Promise<Answer> =>
       client.send(method, `/api/sandbox${verb}`, body as never);
-    expect(await send(alice, {})).toMatchObject({ status: 400, body: { error: 'Missing sessionId' } });
+    for (const body of [{}, { sessionId: null }, { sessionId: '' }, { sessionId: [id] }])
+      expect(await send(alice, body)).toMatchObject({ status: 400, body: { error: 'Missing sessionId' } });
     expect(await send(alice, { sessionId: 'nosuch' })).toMatchObject({ status: 404 });
     expect(await send(stranger, { sessionId: id })).toMatchObject({ status: 403, body: { error: 'Forbidden' } });
     expect(await sessionOf(id)).toMatchObject({ lifecycleState: 'active', lifecycleVersion: 0 });
@@ -264,6 +308,34 @@ describe('what clients do to a sandbox', () => {
     const id = await provisioned();
     const answer = await alice.send(method, `/api/sandbox${verb}`, { sessionId: id }, { 'If-Match': '"9"' });
     expect(answer).toMatchObject({ status: 412, body: { lifecycleVersion: 0 } });
+  });
+
+  it('end what runs before they keep a copy, which has all that it wrote', async () => {
+    const { id } = ((await alice.post('/api/sessions')).body as { session: Session }).session;
+    await sandbox('POST', '', { sessionId: id });
+    const begun = runIn(server, id, 'echo written > before; touch ready; sleep 1000').catch((error: unknown) => error);
+    await eventually(() =>
+      stat(join(directoryOf(id), 'ready')).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const { status, body } = await sandbox('POST', '/snapshot', { sessionId: id });
+    expect(status).toBe(200);
+    expect(String(await begun)).toMatch(/the script exited/);
+    await rm(directoryOf(id), { recursive: true });
+    expect((await sandbox('PUT', '/snapshot', { sessionId: id, snapshotId: body.snapshotId })).status).toBe(200);
+    expect(await readFile(join(directoryOf(id), 'before'), 'utf8')).toBe('written\n');
+  });
+
+  it('say in sandboxState when it ends, while it runs', async () => {
+    const id = await provisioned();
+    const stateOf = async (): Promise<unknown> => (await sessionOf(id)).sandboxState;
+    const { expiresAt } = (await sandbox('POST', '/extend', { sessionId: id })).body;
+    expect(await stateOf()).toEqual({ type: 'vercel', sandboxName: 'x', expiresAt });
+    await alice.patch(`/api/sessions/${id}`, { status: 'archived' });
+    await eventually(async () => (await sql('select from coding_session where is_stopping')).length === 0);
+    expect(await stateOf()).toEqual({ type: 'vercel', sandboxName: `session-${id}` });
   });
 
   it('at the same time end in one of the states that one after the other would', async () => {

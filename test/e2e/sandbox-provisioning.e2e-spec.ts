@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { Database } from '../../libs/platform/src/index.js';
 import { SandboxLifecycle, SandboxProvider } from '../../libs/sandboxes/src/index.js';
 import { type Answer, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 const run = promisify(execFile);
@@ -94,6 +95,7 @@ describe('provisioning a sandbox', () => {
     const packs = join(checkoutOf(id), '.git/objects/pack');
     for (const name of await readdir(packs)) expect((await stat(join(packs, name))).nlink).toBe(1);
     await expect(stat(join(checkoutOf(id), '.git/objects/info/alternates'))).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await gitIn(id, 'fsck', '--strict')).toBe('');
   });
 
   it('lets those who work in it change it', async () => {
@@ -135,6 +137,34 @@ describe('provisioning a sandbox', () => {
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
     expect(await provision({ sessionId: id, repoUrl: urlOf(alice, 'app') })).toMatchObject({ status: 200 });
     expect(await lifeOf(id)).toMatchObject({ lifecycleVersion: 2, branch: 'dev' });
+  });
+
+  it('is asked for again with the same Idempotency-Key without a second one', async () => {
+    const headers = { 'idempotency-key': 'bring-up' };
+    const ask = (): Promise<Answer> => alice.post('/api/sandbox', { repoUrl: urlOf(bob, 'open') }, headers);
+    const first = await ask();
+    const again = await ask();
+    expect(first.status).toBe(200);
+    expect(again).toMatchObject({ status: 200, body: first.body as object });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const id = first.body.sessionId as string;
+    expect(await lifeOf(id)).toMatchObject({ lifecycleState: 'active', lifecycleVersion: 2 });
+  });
+
+  it('ends with the session that is deleted meanwhile', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const id = await sessionWith({ cloneUrl: urlOf(alice, 'app') });
+      const begun = provision({ sessionId: id });
+      await new Promise((resolve) => setTimeout(resolve, round * 25));
+      expect((await alice.delete(`/api/sessions/${id}`)).status).toBe(200);
+      expect([200, 404, 409]).toContain((await begun).status);
+      expect((await alice.get(`/api/sessions/${id}`)).status).toBe(404);
+      const rows = (): Promise<unknown[]> => server.app.get(Database).query('select from sandbox where id = $1', [id]);
+      await eventually(async () => (await rows()).length === 0);
+      expect((await readdir(join(workspace, '.sessions', '.staging'))).filter((name) => name.startsWith(id))).toEqual(
+        [],
+      );
+    }
   });
 
   it('wakes a paused one up for many at the same time', async () => {
@@ -185,12 +215,21 @@ describe('what is not provisioned', () => {
     expect(await provision({ sessionId: id }, bob)).toMatchObject({ status: 403, body: { error: 'Forbidden' } });
   });
 
-  it('a repository other than the session’s', async () => {
-    const id = await sessionWith({ cloneUrl: urlOf(alice, 'app') });
-    expect(await provision({ sessionId: id, repoUrl: urlOf(bob, 'open') })).toMatchObject({
-      status: 400,
-      body: { error: 'repoUrl is not the repository of the session' },
-    });
+  it('a repository other than the session’s, also when its sandbox began without any', async () => {
+    const [named, empty] = [await sessionWith({ cloneUrl: urlOf(alice, 'app') }), await sessionWith({})];
+    await provision({ sessionId: empty });
+    for (const sessionId of [named, empty])
+      expect(await provision({ sessionId, repoUrl: urlOf(bob, 'open') })).toMatchObject({
+        status: 400,
+        body: { error: 'repoUrl is not the repository of the session' },
+      });
+  });
+
+  it('what its caller may not have, and no session is left for it', async () => {
+    const count = async (): Promise<number> => ((await alice.get('/api/sessions')).body.sessions as object[]).length;
+    const before = await count();
+    expect((await provision({ repoUrl: urlOf(bob, 'app') })).status).toBe(404);
+    expect(await count()).toBe(before);
   });
 
   it('an archived session', async () => {
@@ -222,9 +261,10 @@ describe('a provisioning that fails', () => {
   it('says why in the session, leaves nothing behind, and may be tried again', async () => {
     await createRepo(alice, 'big');
     const id = await sessionWith({ cloneUrl: urlOf(alice, 'big'), branch: 'absent' });
-    expect(await provision({ sessionId: id })).toMatchObject({
+    const headers = { 'idempotency-key': 'fails' };
+    expect(await alice.post('/api/sandbox', { sessionId: id }, headers)).toMatchObject({
       status: 502,
-      body: { status: 'error', error: 'Failed to provision sandbox' },
+      body: { status: 'error', error: 'Failed to provision sandbox', sessionId: id },
     });
     expect(await lifeOf(id)).toMatchObject({
       lifecycleState: 'failed',
@@ -236,7 +276,10 @@ describe('a provisioning that fails', () => {
     const many = await Promise.all([provision({ sessionId: id }), provision({ sessionId: id })]);
     expect(many.map(({ status }) => status)).toEqual([502, 502]);
     await alice.post('/v1/repos/big/branches', { name: 'absent', from: 'main' });
-    expect(await provision({ sessionId: id })).toMatchObject({ status: 200, body: { currentBranch: 'absent' } });
+    expect(await alice.post('/api/sandbox', { sessionId: id }, headers)).toMatchObject({
+      status: 200,
+      body: { currentBranch: 'absent' },
+    });
   });
 
   it('because the repository is too large is told before its files are written', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Database } from '../../libs/platform/src/index.js';
+import { Database, RouteTable } from '../../libs/platform/src/index.js';
 import { Client, signUp, type TestAccount } from '../support/client.js';
 import { createOrg } from '../support/organisations.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -63,7 +63,17 @@ describe('creating a session', () => {
       createdAt: expect.stringMatching(/Z$/) as string,
       updatedAt: expect.stringMatching(/Z$/) as string,
     });
-    expect(chat).toMatchObject({ sessionId: session.id, title: 'New chat', activeStreamId: null });
+    expect(chat).toEqual({
+      id: expect.stringMatching(/^[A-Za-z0-9_-]{21}$/) as string,
+      sessionId: session.id,
+      title: 'New chat',
+      modelId: null,
+      activeStreamId: null,
+      lastAssistantMessageAt: null,
+      capturedSessionId: null,
+      createdAt: expect.stringMatching(/Z$/) as string,
+      updatedAt: chat['createdAt'],
+    });
     expect((await alice.get(`/api/sessions/${session.id}`)).body).toEqual({ session });
   });
 
@@ -129,6 +139,20 @@ describe('creating a session', () => {
     expect((await alice.send('POST', '/api/sessions', Buffer.from('  \n'))).status).toBe(200);
   });
 
+  it('happens once for a repeat with the same Idempotency-Key, also at the same time', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const make = (): ReturnType<Client['post']> => alice.post('/api/sessions', { title: 'Once' }, headers);
+    const both = await Promise.all([make(), make()]);
+    for (const { status, body } of both.filter(({ status }) => status !== 200))
+      expect([status, body.code]).toEqual([409, 'idempotency_key_in_use']);
+    expect(await make()).toMatchObject({
+      status: 200,
+      body: both.find(({ status }) => status === 200)!.body as object,
+    });
+    const { sessions } = (await alice.get('/api/sessions')).body as { sessions: { title: string }[] };
+    expect(sessions.filter(({ title }) => title === 'Once')).toHaveLength(1);
+  });
+
   it('draws no title twice, however many are made at once', async () => {
     const carol = await signUp(server);
     const made = await Promise.all(Array.from({ length: 30 }, () => create(carol)));
@@ -147,6 +171,31 @@ describe('creating a session', () => {
         body: { status: 'error', error: 'Access denied to specified organization_id' },
       });
     }
+  });
+});
+
+describe('credentials', () => {
+  it('that are no good are told of in the texts that clients know', async () => {
+    const anybody = new Client(server.url, null);
+    expect((await anybody.get('/api/sessions')).body).toMatchObject({
+      status: 'error',
+      error: 'Exactly one of x-api-key or Authorization must be provided',
+    });
+    for (const headers of [{ 'x-api-key': 'recoup_sk_x' }, { authorization: `Bearer ${bob.key!}x` }])
+      expect(await anybody.get('/api/sessions', headers)).toMatchObject({
+        status: 401,
+        body: { status: 'error', message: 'Unauthorized' },
+      });
+    expect((await anybody.get('/api/sessions', { authorization: `bearer ${alice.key!}` })).status).toBe(200);
+  });
+
+  it('act for an organisation that is named, and for nobody else’s', async () => {
+    const { slug } = await createOrg(alice);
+    const acting = alice.with({ 'x-account': slug });
+    const { session } = await create(acting);
+    expect((await acting.get(`/api/sessions/${session.id}`)).status).toBe(200);
+    expect((await alice.get(`/api/sessions/${session.id}`)).status).toBe(403);
+    expect((await bob.with({ 'x-account': slug }).get('/api/sessions')).status).toBe(403);
   });
 });
 
@@ -191,6 +240,16 @@ describe('changing a session', () => {
       status: 'running',
       lifecycleState: null,
       lifecycleVersion: 3,
+    });
+  });
+
+  it('takes one out of the archive that was called completed there', async () => {
+    const { session } = await create(alice);
+    const path = `/api/sessions/${session.id}`;
+    for (const status of ['archived', 'completed']) await alice.patch(path, { status });
+    expect((await alice.patch(path, { status: 'running' })).body.session).toMatchObject({
+      status: 'running',
+      lifecycleState: null,
     });
   });
 
@@ -284,6 +343,37 @@ describe('listing and deleting', () => {
   });
 });
 
+describe('every route about a session', () => {
+  it('is for its owner, and finds nothing under what is no id', async () => {
+    const { session, chat } = await create(alice);
+    const message = { id: 'm', role: 'assistant', parts: [{ type: 'text', text: 'x' }] };
+    const asked = (sessionId: string): Body => ({
+      ...{ sessionId, chatId: chat.id, message, messages: [{ ...message, role: 'user' }] },
+      ...{ checkRuns: [{ name: 'x' }] },
+    });
+    const routes = server.app
+      .get(RouteTable)
+      .routes()
+      .filter(({ path }) => /^\/api\/(?:sessions\/:|sandbox(?:\/|$)|git-status|chat(?:$|\/:))/.test(path));
+    expect(routes.length).toBeGreaterThan(30);
+    const before = (await alice.get(`/api/sessions/${session.id}`)).body as object;
+    for (const { method, path } of routes) {
+      const send = async (client: Client, id: string): Promise<[string, number]> => {
+        const at = path.replace(':session_id', id).replace(':chat_id', chat.id).replace(':message_id', 'm');
+        const body = /chats\/:chat_id$/.test(path) ? { title: 'x' } : asked(id);
+        const answer = await client.send(method, `${at}?sessionId=${id}&path=a`, method === 'GET' ? undefined : body);
+        return [`${method} ${path}`, answer.status];
+      };
+      const isByChat = path.startsWith('/api/chat/');
+      expect(await send(bob, session.id)).toEqual([`${method} ${path}`, isByChat ? 404 : 403]);
+      if (!isByChat)
+        for (const id of ['nosuch', 'a%20b', 'x'.repeat(200)])
+          expect(await send(alice, id)).toEqual([`${method} ${path}`, 404]);
+    }
+    expect((await alice.get(`/api/sessions/${session.id}`)).body).toEqual(before);
+  });
+});
+
 describe('browsers of any origin', () => {
   it('may call this surface, and are told so with errors too', async () => {
     const preflight = (path: string): Promise<Response> =>
@@ -294,7 +384,8 @@ describe('browsers of any origin', () => {
     const sessions = await preflight('/api/sessions');
     expect(sessions.status).toBe(200);
     expect(sessions.headers.get('access-control-allow-origin')).toBe('*');
-    expect(sessions.headers.get('access-control-allow-headers')).toContain('x-api-key');
+    for (const name of ['x-api-key', 'X-Account', 'If-Match', 'Idempotency-Key', 'Last-Event-ID'])
+      expect(sessions.headers.get('access-control-allow-headers')).toContain(name);
     expect((await preflight('/api/sandbox/status')).status).toBe(204);
     const refused = await alice.get('/api/sessions/nope', { origin: 'https://app.example' });
     expect(refused.headers.get('access-control-allow-origin')).toBe('*');

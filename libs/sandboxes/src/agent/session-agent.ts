@@ -37,6 +37,9 @@ export class SessionAgent {
       const use = await this.lifecycle.use(session);
       agent.afterEnd(use.release);
       use.signal.addEventListener('abort', agent.stop, { once: true });
+      // It may have been stopped before anybody listened.
+      if (use.signal.aborted) agent.stop();
+      agent.signal.throwIfAborted();
       const { scope } = use.place;
       const view: FileView = { caller, accountId: session.accountId, scope };
       const turn = { sandboxId: session.id, runId: agent.run.id };

@@ -51,8 +51,10 @@ export class ChatAgent {
       agent.afterEnd(use.release);
       // The run may have ended without waiting for it.
       if (agent.signal.aborted) use.release();
-      agent.signal.throwIfAborted();
       use.signal.addEventListener('abort', agent.stop, { once: true });
+      // It may have been stopped before anybody listened.
+      if (use.signal.aborted) agent.stop();
+      agent.signal.throwIfAborted();
       const { scope } = use.place;
       const base = checkoutOf(scope).join('/');
       const said = {

@@ -6,6 +6,7 @@ import { ChatsService } from '../chats/chats.service.js';
 import { CodingSessionCreation } from '../coding-sessions/coding-session-creation.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
 import { CodingSandboxesService } from '../lifecycle/coding-sandboxes.service.js';
+import { sandboxChanging, sessionArchived } from '../lifecycle/life.js';
 import { SandboxLifecycle, type SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
 import { ChatAgent } from './chat-agent.js';
 import { anotherIsRunning, type SentMessage } from './chat-run.js';
@@ -61,7 +62,10 @@ export class ChatStartsService {
     const work = this.agent.respond(caller, chat, () => Promise.resolve(use));
     try {
       return await this.db.transaction(async () => {
-        await this.sessions.getLocked(caller, sessionId);
+        const { state } = await this.sessions.getLocked(caller, sessionId);
+        // Whoever puts it to rest meanwhile looks for uses first, and for runs never.
+        if (state === 'archived') throw sessionArchived();
+        if (state !== 'active') throw sandboxChanging({ state });
         return this.runs.begin(caller, chat, messages, work);
       });
     } catch (error) {

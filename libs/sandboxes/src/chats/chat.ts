@@ -34,6 +34,30 @@ export interface ChatMessage {
   readonly createdAt: Date;
 }
 
+/** Where a page of a list begins: behind what was at that time, under that id. */
+export interface Position {
+  readonly at: string;
+  readonly id: string;
+}
+
+export interface Page {
+  readonly limit: number;
+  /** Null for the first. */
+  readonly after: Position | null;
+}
+
+export interface ChatPage {
+  readonly chats: readonly ListedChat[];
+  readonly hasMore: boolean;
+}
+
+/** A chat with its newest messages, or those before a position; by time, then id. */
+export interface ReadChat {
+  readonly chat: Chat;
+  readonly messages: readonly ChatMessage[];
+  readonly hasMore: boolean;
+}
+
 export const UNTITLED_CHAT = 'New chat';
 
 export function chatNotFound(): DomainError {

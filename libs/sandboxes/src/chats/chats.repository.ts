@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
-import type { Chat, ChatEdit, ChatMessage, ListedChat } from './chat.js';
+import type { Chat, ChatEdit, ChatMessage, ListedChat, Page, Position } from './chat.js';
 
 export interface ListedAccountChat {
   readonly id: string;
@@ -41,12 +41,13 @@ export class ChatsRepository {
   }
 
   /** Oldest first, with what the user has not read. */
-  list(sandboxId: string, userId: string): Promise<ListedChat[]> {
+  list(sandboxId: string, userId: string, { limit, after }: Page): Promise<ListedChat[]> {
     return this.db.query<ListedChat>(
       `select ${COLUMNS}, coalesce(h.last_assistant_message_at > coalesce(r.read_at, '-infinity'), false) as "hasUnread"
          from chat h left join chat_read r on r.user_id = $2 and r.account_id = h.account_id and r.chat_id = h.id
-        where h.sandbox_id = $1 order by h.created_at, h.id`,
-      [sandboxId, userId],
+        where h.sandbox_id = $1 and ($3::timestamptz is null or (h.created_at, h.id) > ($3, $4))
+        order by h.created_at, h.id limit $5`,
+      [sandboxId, userId, after?.at ?? null, after?.id ?? null, limit],
     );
   }
 
@@ -55,7 +56,7 @@ export class ChatsRepository {
     accountId: string,
     artistId: string | null,
     limit: number,
-    after: { readonly updatedAt: string; readonly id: string } | null,
+    after: Position | null,
   ): Promise<ListedAccountChat[]> {
     return this.db.query<ListedAccountChat>(
       `select h.id, h.title, h.sandbox_id as "sandboxId", h.account_id as "accountId", c.artist_id as "artistId",
@@ -66,7 +67,7 @@ export class ChatsRepository {
           and exists (select 1 from chat_message m where m.account_id = h.account_id and m.chat_id = h.id)
           and ($3::timestamptz is null or (date_trunc('milliseconds', h.updated_at), h.id) < ($3, $4))
         order by date_trunc('milliseconds', h.updated_at) desc, h.id desc limit $5`,
-      [accountId, artistId, after?.updatedAt ?? null, after?.id ?? null, limit],
+      [accountId, artistId, after?.at ?? null, after?.id ?? null, limit],
     );
   }
 
@@ -97,12 +98,24 @@ export class ChatsRepository {
     );
   }
 
-  /** By time, then id. */
-  messages(chat: Chat): Promise<ChatMessage[]> {
-    return this.db.query<ChatMessage>(
-      `select ${MESSAGE} from chat_message where account_id = $1 and chat_id = $2 order by created_at, id`,
-      [chat.accountId, chat.id],
+  /** The newest before a position, at most so many and, but for one, so many bytes; by time, then id. */
+  async messages(
+    chat: Chat,
+    { limit, after: before }: Page,
+    bytes: number,
+  ): Promise<{ messages: ChatMessage[]; hasMore: boolean }> {
+    const rows = await this.db.query<ChatMessage & { readonly found: number }>(
+      `select ${MESSAGE}, found from (
+         select *, (count(*) over ())::int as found,
+                sum(octet_length(message::text)) over latest - octet_length(message::text) as ahead
+           from (select id, role, message, created_at from chat_message
+                  where account_id = $1 and chat_id = $2 and ($3::timestamptz is null or (created_at, id) < ($3, $4))
+                  order by created_at desc, id desc limit $5 + 1) newest
+         window latest as (order by created_at desc, id desc)) m
+        where ahead < $6 order by created_at desc, id desc limit $5`,
+      [chat.accountId, chat.id, before?.at ?? null, before?.id ?? null, limit, bytes],
     );
+    return { messages: rows.toReversed(), hasMore: (rows[0]?.found ?? 0) > rows.length };
   }
 
   /** The newest of them, until they fill so many bytes; by time, then id. */

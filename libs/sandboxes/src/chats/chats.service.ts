@@ -7,8 +7,19 @@ import { CodingSessionsService } from '../coding-sessions/coding-sessions.servic
 import { isOpaqueId } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { CHAT_CHANGED, CHAT_CREATED, CHAT_DELETED } from '../sandboxes.events.js';
-import { type Chat, type ChatEdit, type ChatMessage, chatNotFound, type ListedChat, UNTITLED_CHAT } from './chat.js';
+import {
+  type Chat,
+  type ChatEdit,
+  chatNotFound,
+  type ChatPage,
+  type Page,
+  type ReadChat,
+  UNTITLED_CHAT,
+} from './chat.js';
 import { ChatsRepository, type ListedAccountChat } from './chats.repository.js';
+
+/** Messages may be large: so much of them is answered at once. */
+const MAX_PAGE_BYTES = 8 * 1_048_576;
 
 /** The chats of a coding session (sandbox-sessions.md §A10). */
 @Injectable()
@@ -31,19 +42,16 @@ export class ChatsService {
   }
 
   /** Oldest first. */
-  async list(caller: Principal, sessionId: string): Promise<ListedChat[]> {
+  async list(caller: Principal, sessionId: string, page: Page): Promise<ChatPage> {
     const session = await this.sessions.get(caller, sessionId);
-    return this.chats.list(session.id, caller.userId);
+    const rows = await this.chats.list(session.id, caller.userId, { ...page, limit: page.limit + 1 });
+    return { chats: rows.slice(0, page.limit), hasMore: rows.length > page.limit };
   }
 
   /** Of all sessions that are not archived, without chats nobody wrote in; last changed first. */
   async listOfAccount(
     caller: Principal,
-    query: {
-      readonly artistId: string | null;
-      readonly limit: number;
-      readonly after: { readonly updatedAt: string; readonly id: string } | null;
-    },
+    query: Page & { readonly artistId: string | null },
   ): Promise<{ chats: ListedAccountChat[]; hasMore: boolean }> {
     const { artistId, limit, after } = query;
     const rows = await this.chats.listOfAccount(caller.accountId, artistId, limit + 1, after);
@@ -82,13 +90,9 @@ export class ChatsService {
     return chat;
   }
 
-  async read(
-    caller: Principal,
-    sessionId: string,
-    chatId: string,
-  ): Promise<{ chat: Chat; messages: readonly ChatMessage[] }> {
+  async read(caller: Principal, sessionId: string, chatId: string, page: Page): Promise<ReadChat> {
     const chat = await this.get(caller, sessionId, chatId);
-    return { chat, messages: await this.chats.messages(chat) };
+    return { chat, ...(await this.chats.messages(chat, page, MAX_PAGE_BYTES)) };
   }
 
   edit(caller: Principal, sessionId: string, chatId: string, edit: ChatEdit): Promise<Chat> {

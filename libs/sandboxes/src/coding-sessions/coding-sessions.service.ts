@@ -84,7 +84,8 @@ export class CodingSessionsService {
     { status }: CodingSessionEdit,
     now: Date,
   ): Promise<void> {
-    const isLeaving = status === 'running' && session.status === 'archived';
+    // Also of one that was called completed while it lay in the archive: it would stay there for ever.
+    const isLeaving = status === 'running' && session.state === 'archived';
     const isEntering = status === 'archived' && session.status !== 'archived';
     if (!isLeaving && !isEntering) return;
     if (isLeaving && session.isStopping)

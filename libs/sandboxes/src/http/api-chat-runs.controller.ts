@@ -48,7 +48,11 @@ export class ApiChatRunsController {
   @ApiOperation({ operationId: 'chat', summary: 'Answer a message as a stream' })
   @ApiProduces('text/event-stream')
   @ApiOkResponse(STREAM)
-  @ApiFailures({ 409: 'Another message is being answered', 503: 'llm_not_configured' })
+  @ApiFailures({
+    404: 'No such session or chat',
+    409: 'Another message is being answered',
+    503: 'llm_not_configured',
+  })
   async respond(@Caller() caller: Principal, @Res() response: Response, @Body() body?: ApiChatBody): Promise<void> {
     const runId = await this.starts.start(caller, ApiChatBody.toRequest(body));
     await this.streams.send(response, runId, 0);

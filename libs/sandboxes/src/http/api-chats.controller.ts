@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { Caller, LenientBody, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, LenientBody, type Principal, RequireScopes } from '#platform';
 import { ChatAgent } from '../chat-runs/chat-agent.js';
 import { ChatMessagesService } from '../chats/chat-messages.service.js';
 import { ChatsService } from '../chats/chats.service.js';
@@ -11,9 +11,10 @@ import {
   ApiAddChatBody,
   ApiChat,
   ApiChatList,
-  ApiChatSummary,
+  ApiChatListQuery,
   ApiDeletedMessages,
   ApiEditChatBody,
+  ApiMessagesQuery,
   ApiOneChat,
   ApiPutMessageBody,
   ApiStoredMessage,
@@ -40,14 +41,18 @@ export class ApiChatsController {
     return ApiAccountChatList.from(await this.chats.listOfAccount(caller, list));
   }
 
-  /** The session's chats, oldest first. */
+  /** The session's chats, oldest first; beyond 500 in pages. */
   @Get('sessions/:session_id/chats')
   @RequireScopes('sandboxes:read')
   @ApiOperation({ operationId: 'listChats', summary: "List a session's chats" })
   @ApiOkResponse({ type: ApiChatList })
-  async list(@Caller() caller: Principal, @Param('session_id') sessionId: string): Promise<ApiChatList> {
-    const chats = await this.chats.list(caller, sessionId);
-    return { chats: chats.map((chat) => ApiChatSummary.fromListed(chat)), defaultModelId: this.agent.defaultModel };
+  async list(
+    @Caller() caller: Principal,
+    @Param('session_id') sessionId: string,
+    @Query() query: ApiChatListQuery,
+  ): Promise<ApiChatList> {
+    const page = await this.chats.list(caller, sessionId, ApiChatListQuery.toPage(query));
+    return ApiChatList.from(page, this.agent.defaultModel);
   }
 
   /** A further chat. One the session has already under the given id is answered as it is. */
@@ -56,15 +61,18 @@ export class ApiChatsController {
   @HttpCode(200)
   @LenientBody()
   @ApiOperation({ operationId: 'addChat', summary: 'Add a chat' })
+  @ApiBody({ type: ApiAddChatBody, required: false })
   @ApiOkResponse({ type: ApiOneChat })
   async add(
     @Caller() caller: Principal,
     @Param('session_id') sessionId: string,
     @Body() body: ApiAddChatBody,
   ): Promise<ApiOneChat> {
-    return { chat: ApiChat.from(await this.chats.add(caller, sessionId, ApiAddChatBody.toId(body))) };
+    const chat = await this.chats.add(caller, sessionId, ApiAddChatBody.toId(body));
+    return { chat: ApiChat.from(chat, this.agent.defaultModel) };
   }
 
+  /** With its newest messages, 1,000 or 8 MiB of them at a time; `cursor` leads to those before. */
   @Get('sessions/:session_id/chats/:chat_id')
   @RequireScopes('sandboxes:read')
   @ApiOperation({ operationId: 'getChat', summary: 'Get a chat with its messages' })
@@ -73,9 +81,10 @@ export class ApiChatsController {
     @Caller() caller: Principal,
     @Param('session_id') sessionId: string,
     @Param('chat_id') chatId: string,
+    @Query() query: ApiMessagesQuery,
   ): Promise<ApiWholeChat> {
-    const { chat, messages } = await this.chats.read(caller, sessionId, chatId);
-    return ApiWholeChat.from(chat, messages);
+    const read = await this.chats.read(caller, sessionId, chatId, ApiMessagesQuery.toPage(query));
+    return ApiWholeChat.fromRead(read, this.agent.defaultModel);
   }
 
   /** Title, model, or both; other members are refused. */
@@ -91,7 +100,7 @@ export class ApiChatsController {
     @Req() request: Request,
   ): Promise<ApiOneChat> {
     const edit = ApiEditChatBody.toEdit(request.body as Record<string, unknown> | undefined);
-    return { chat: ApiChat.from(await this.chats.edit(caller, sessionId, chatId, edit)) };
+    return { chat: ApiChat.from(await this.chats.edit(caller, sessionId, chatId, edit), this.agent.defaultModel) };
   }
 
   @Delete('sessions/:session_id/chats/:chat_id')
@@ -142,6 +151,7 @@ export class ApiChatsController {
   @Delete('sessions/:session_id/chats/:chat_id/messages/:message_id')
   @RequireScopes('sandboxes:write')
   @ApiOperation({ operationId: 'deleteChatMessages', summary: 'Delete a message and all after it' })
+  @ApiFailures({ 409: 'A response is being written' })
   @ApiOkResponse({ type: ApiDeletedMessages })
   async deleteMessages(
     @Caller() caller: Principal,

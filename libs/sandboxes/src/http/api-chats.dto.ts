@@ -1,14 +1,18 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DomainError, isUuid } from '#kernel';
 import { decodeKeyset, encodeKeyset, nulAt } from '#platform';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Transform } from 'class-transformer';
-import type { Chat, ChatEdit, ChatMessage, ListedChat } from '../chats/chat.js';
+import type { Chat, ChatEdit, ChatPage, ListedChat, Page, Position, ReadChat } from '../chats/chat.js';
 import type { ListedAccountChat } from '../chats/chats.repository.js';
 import { isOpaqueId } from '../sandbox.js';
 
 const MAX_TITLE = 500;
 const MAX_MODEL = 200;
+const MAX_CHATS = 500;
+const MAX_ACCOUNT_CHATS = 100;
+const MAX_MESSAGES = 1_000;
 
 const text = (): object => ({ nullable: true, type: String });
 
@@ -17,7 +21,8 @@ export class ApiChat {
   @ApiProperty() id!: string;
   @ApiProperty() sessionId!: string;
   @ApiProperty() title!: string;
-  @ApiProperty({ ...text(), description: "Null for the server's own choice" }) modelId!: string | null;
+  @ApiProperty({ ...text(), description: "The server's unless one was chosen; null where it has none" })
+  modelId!: string | null;
   @ApiProperty({ ...text(), description: 'The run that writes to it now' }) activeStreamId!: string | null;
   @ApiProperty({ ...text(), format: 'date-time' }) lastAssistantMessageAt!: string | null;
   @ApiProperty({ ...text(), description: 'The captured session that the chat is recorded as' })
@@ -25,12 +30,13 @@ export class ApiChat {
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
   @ApiProperty({ format: 'date-time' }) updatedAt!: string;
 
-  static from(chat: Chat): ApiChat {
+  /** `defaultModel` is what a chat without a model of its own speaks to. */
+  static from(chat: Chat, defaultModel: string | null): ApiChat {
     return {
       id: chat.id,
       sessionId: chat.sandboxId,
       title: chat.title,
-      modelId: chat.modelId,
+      modelId: chat.modelId ?? defaultModel,
       activeStreamId: chat.activeStreamId,
       lastAssistantMessageAt: chat.lastAssistantMessageAt?.toISOString() ?? null,
       capturedSessionId: chat.capturedSessionId,
@@ -44,8 +50,12 @@ export class ApiChatSummary extends ApiChat {
   @ApiProperty({ description: 'An assistant wrote after the caller last read it' }) hasUnread!: boolean;
   @ApiProperty() isStreaming!: boolean;
 
-  static fromListed(chat: ListedChat): ApiChatSummary {
-    return { ...ApiChat.from(chat), hasUnread: chat.hasUnread, isStreaming: chat.activeStreamId !== null };
+  static fromListed(chat: ListedChat, defaultModel: string | null): ApiChatSummary {
+    return {
+      ...ApiChat.from(chat, defaultModel),
+      hasUnread: chat.hasUnread,
+      isStreaming: chat.activeStreamId !== null,
+    };
   }
 }
 
@@ -53,6 +63,16 @@ export class ApiChatList {
   @ApiProperty({ type: [ApiChatSummary] }) chats!: ApiChatSummary[];
   @ApiProperty({ ...text(), description: 'What a chat without a model of its own speaks to' })
   defaultModelId!: string | null;
+  @ApiProperty({ ...text(), description: 'Position after this page, for `cursor`' }) nextCursor!: string | null;
+
+  static from({ chats, hasMore }: ChatPage, defaultModel: string | null): ApiChatList {
+    const last = chats.at(-1);
+    return {
+      chats: chats.map((chat) => ApiChatSummary.fromListed(chat, defaultModel)),
+      defaultModelId: defaultModel,
+      nextCursor: hasMore && last ? encodeKeyset([last.createdAt.toISOString(), last.id]) : null,
+    };
+  }
 }
 
 export class ApiOneChat {
@@ -63,13 +83,60 @@ export class ApiWholeChat extends ApiOneChat {
   @ApiProperty() isStreaming!: boolean;
   @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true } })
   messages!: Record<string, unknown>[];
+  @ApiProperty({ ...text(), description: 'Position before the first of these messages, for `cursor`' })
+  nextCursor!: string | null;
 
-  static from(chat: Chat, messages: readonly ChatMessage[]): ApiWholeChat {
+  static fromRead({ chat, messages, hasMore }: ReadChat, defaultModel: string | null): ApiWholeChat {
+    const [first] = messages;
     return {
-      chat: ApiChat.from(chat),
+      chat: ApiChat.from(chat, defaultModel),
       isStreaming: chat.activeStreamId !== null,
       messages: messages.map(({ message }) => message),
+      nextCursor: hasMore && first ? encodeKeyset([first.createdAt.toISOString(), first.id]) : null,
     };
+  }
+}
+
+const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^[A-Za-z0-9_-]{1,100}$/];
+
+/** The most is what those get who know no pages. */
+const UpTo = (max: number): PropertyDecorator =>
+  applyDecorators(
+    ApiPropertyOptional({ type: Number, minimum: 1, maximum: max, default: max }),
+    IsOptional(),
+    Max(max),
+    Min(1),
+    IsInt(),
+    Transform(({ value }: { value: unknown }) => (typeof value === 'string' && value !== '' ? Number(value) : value)),
+  );
+
+class ApiCursorQuery {
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before' })
+  @IsOptional()
+  @MaxLength(400)
+  @IsString()
+  cursor?: string;
+
+  protected static positionOf({ cursor }: ApiCursorQuery): Position | null {
+    if (!cursor) return null;
+    const [at = '', id = ''] = decodeKeyset(cursor, POSITION);
+    return { at, id };
+  }
+}
+
+export class ApiChatListQuery extends ApiCursorQuery {
+  @UpTo(MAX_CHATS) limit?: number;
+
+  static toPage(query: ApiChatListQuery): Page {
+    return { limit: query.limit ?? MAX_CHATS, after: this.positionOf(query) };
+  }
+}
+
+export class ApiMessagesQuery extends ApiCursorQuery {
+  @UpTo(MAX_MESSAGES) limit?: number;
+
+  static toPage(query: ApiMessagesQuery): Page {
+    return { limit: query.limit ?? MAX_MESSAGES, after: this.positionOf(query) };
   }
 }
 
@@ -179,9 +246,7 @@ export class ApiAccountChatList {
   }
 }
 
-const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^[A-Za-z0-9_-]{1,100}$/];
-
-export class ApiAccountChatQuery {
+export class ApiAccountChatQuery extends ApiCursorQuery {
   @ApiPropertyOptional({ format: 'uuid', description: "The caller's own account is the only one there is" })
   @IsOptional()
   @MaxLength(100)
@@ -190,31 +255,15 @@ export class ApiAccountChatQuery {
 
   @ApiPropertyOptional({ format: 'uuid' }) @IsOptional() @MaxLength(100) @IsString() artist_account_id?: string;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 100 })
-  @IsOptional()
-  @Max(100)
-  @Min(1)
-  @IsInt()
-  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' && value !== '' ? Number(value) : value))
-  limit?: number;
-
-  @ApiPropertyOptional({ description: '`nextCursor` of the page before' })
-  @IsOptional()
-  @MaxLength(400)
-  @IsString()
-  cursor?: string;
+  @UpTo(MAX_ACCOUNT_CHATS) limit?: number;
 
   /** Errors: `forbidden` for an account the caller does not act for. */
-  static toList(
-    query: ApiAccountChatQuery,
-    accountId: string,
-  ): { artistId: string | null; limit: number; after: { updatedAt: string; id: string } | null } {
+  static toList(query: ApiAccountChatQuery, accountId: string): Page & { artistId: string | null } {
     if (query.account_id !== undefined && query.account_id.toLowerCase() !== accountId)
       throw new DomainError('forbidden', 'Access denied to specified account_id');
     const artistId = query.artist_account_id ?? null;
     if (artistId !== null && !isUuid(artistId))
       throw new DomainError('invalid_input', 'artist_account_id must be a valid UUID', { field: 'artist_account_id' });
-    const [updatedAt = '', id = ''] = query.cursor ? decodeKeyset(query.cursor, POSITION) : [];
-    return { artistId, limit: query.limit ?? 100, after: query.cursor ? { updatedAt, id } : null };
+    return { artistId, limit: query.limit ?? MAX_ACCOUNT_CHATS, after: this.positionOf(query) };
   }
 }

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Put, Query } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RecordedAfterwards, RequireScopes } from '#platform';
 import { CodingLifecycleService } from '../lifecycle/coding-lifecycle.service.js';
 import { CodingSandboxesService } from '../lifecycle/coding-sandboxes.service.js';
 import { EXTENSION_MS } from '../lifecycle/life-times.js';
@@ -20,6 +20,9 @@ import {
 } from './api-sandbox.dto.js';
 import { toVersion } from './api-sessions.dto.js';
 
+const UNKNOWN = { 404: 'No such session' };
+const CHANGED = { ...UNKNOWN, 412: 'The lifecycleVersion is another by now' };
+const STOPS = { ...CHANGED, 503: '`sandboxes_unavailable`: what runs cannot be reached' };
 const IF_MATCH = { name: 'If-Match', required: false, description: 'The lifecycleVersion that was seen' };
 
 @ApiTags('Sandbox lifecycle')
@@ -34,6 +37,12 @@ export class ApiSandboxController {
   @Post()
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @RecordedAfterwards()
+  @ApiFailures({
+    ...STOPS,
+    404: 'No such session, or repository',
+    502: 'It did not succeed; `lifecycleError` says why',
+  })
   @ApiOperation({ operationId: 'provisionSandbox', summary: 'Bring the sandbox of a session up' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ type: ApiProvisioned })
@@ -49,6 +58,7 @@ export class ApiSandboxController {
   /** From what is stored; may be polled. */
   @Get('status')
   @RequireScopes('sandboxes:read')
+  @ApiFailures(UNKNOWN)
   @ApiOperation({ operationId: 'getSandboxStatus', summary: 'Status of a sandbox' })
   @ApiOkResponse({ type: ApiSandboxStatus })
   async status(@Caller() caller: Principal, @Query() query: ApiSandboxQuery): Promise<ApiSandboxStatus> {
@@ -59,6 +69,7 @@ export class ApiSandboxController {
   /** Looks whether the sandbox is there. */
   @Get('reconnect')
   @RequireScopes('sandboxes:read')
+  @ApiFailures(UNKNOWN)
   @ApiOperation({ operationId: 'reconnectSandbox', summary: 'Look for the sandbox of a session' })
   @ApiOkResponse({ type: ApiReconnected })
   async reconnect(@Caller() caller: Principal, @Query() query: ApiSandboxQuery): Promise<ApiReconnected> {
@@ -69,6 +80,8 @@ export class ApiSandboxController {
   /** Ends what runs in the sandbox; its files stay. */
   @Delete()
   @RequireScopes('sandboxes:write')
+  @RecordedAfterwards()
+  @ApiFailures(STOPS)
   @ApiOperation({ operationId: 'stopSandbox', summary: 'Stop a sandbox' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ type: ApiStopped })
@@ -85,6 +98,7 @@ export class ApiSandboxController {
   @Post('extend')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @ApiFailures(CHANGED)
   @ApiOperation({ operationId: 'extendSandbox', summary: 'Give a sandbox more time' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ type: ApiExtended })
@@ -101,6 +115,7 @@ export class ApiSandboxController {
   @Post('activity')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @ApiFailures(UNKNOWN)
   @ApiOperation({ operationId: 'pingSandbox', summary: 'Tell that a sandbox is used' })
   @ApiOkResponse({ type: ApiActivity })
   async activity(@Caller() caller: Principal, @Body() body?: ApiSandboxBody): Promise<ApiActivity> {
@@ -112,6 +127,8 @@ export class ApiSandboxController {
   @Post('snapshot')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @RecordedAfterwards()
+  @ApiFailures(STOPS)
   @ApiOperation({ operationId: 'pauseSandbox', summary: 'Pause a sandbox with a snapshot' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ type: ApiPaused })
@@ -126,6 +143,8 @@ export class ApiSandboxController {
   /** Wakes a paused sandbox up as it was left, or puts a snapshot in the place of what it has. */
   @Put('snapshot')
   @RequireScopes('sandboxes:write')
+  @RecordedAfterwards()
+  @ApiFailures({ ...STOPS, 404: 'No such session, nothing to resume, or another snapshot' })
   @ApiOperation({ operationId: 'resumeSandbox', summary: 'Resume a paused sandbox' })
   @ApiHeader(IF_MATCH)
   @ApiOkResponse({ type: ApiResumed })

@@ -84,9 +84,9 @@ export class ApiSandboxQuery {
   }
 }
 
-function required(sessionId: string | undefined): string {
-  if (sessionId === undefined || sessionId === '')
-    throw new DomainError('invalid_input', 'Missing sessionId', { field: 'sessionId' });
+/** Null is no id either. */
+function required(sessionId: string | null | undefined): string {
+  if (!sessionId) throw new DomainError('invalid_input', 'Missing sessionId', { field: 'sessionId' });
   return known(sessionId);
 }
 
@@ -102,7 +102,7 @@ class ApiTiming {
 
 export class ApiProvisioned {
   @ApiProperty({ description: 'The session that the sandbox belongs to' }) sessionId!: string;
-  @ApiProperty({ description: 'When it became active, in milliseconds since the Unix epoch' }) createdAt!: number;
+  @ApiProperty({ description: 'Of this answer, in milliseconds since the Unix epoch' }) createdAt!: number;
   @ApiProperty({ description: 'Milliseconds until it is stopped, unless it is extended' }) timeout!: number;
   @ApiProperty({ nullable: true, type: String }) currentBranch!: string | null;
   @ApiProperty({ enum: ['vercel'] }) mode!: 'vercel';

@@ -1,8 +1,9 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { DomainError } from '#kernel';
-import { Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
+import { ChatAgent } from '../chat-runs/chat-agent.js';
 import { CloneHosts } from '../coding-sessions/clone-url.js';
 import { CodingSessionCreation } from '../coding-sessions/coding-session-creation.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
@@ -26,6 +27,7 @@ export class ApiSessionsController {
     private readonly creation: CodingSessionCreation,
     private readonly sessions: CodingSessionsService,
     private readonly hosts: CloneHosts,
+    private readonly agent: ChatAgent,
   ) {}
 
   /** A session and its first chat. All fields are optional, and so is the body. Nothing is provisioned yet. */
@@ -33,10 +35,11 @@ export class ApiSessionsController {
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
   @ApiOperation({ operationId: 'createSandboxSession', summary: 'Create a session' })
+  @ApiBody({ type: ApiCreateSessionBody, required: false })
   @ApiOkResponse({ type: ApiCreatedSession })
   async create(@Caller() caller: Principal, @Body() body?: ApiCreateSessionBody): Promise<ApiCreatedSession> {
     const { session, chat } = await this.creation.create(caller, ApiCreateSessionBody.toNew(body, this.hosts));
-    return { session: ApiSession.from(session), chat: ApiChat.from(chat) };
+    return { session: ApiSession.from(session), chat: ApiChat.from(chat, this.agent.defaultModel) };
   }
 
   /** No repository is an account's personal one here: a session is created with the `cloneUrl` of any of them. */
@@ -85,6 +88,8 @@ export class ApiSessionsController {
   @Patch(':session_id')
   @RequireScopes('sandboxes:write')
   @ApiOperation({ operationId: 'editSandboxSession', summary: 'Change, archive or unarchive a session' })
+  @ApiBody({ type: ApiEditSessionBody, required: false })
+  @ApiFailures({ 412: 'The lifecycleVersion is another by now' })
   @ApiHeader({ name: 'If-Match', required: false, description: 'The lifecycleVersion that is changed' })
   @ApiOkResponse({ type: ApiOneSession })
   async edit(

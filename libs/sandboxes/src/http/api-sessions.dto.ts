@@ -166,7 +166,7 @@ export class ApiSession {
   @ApiProperty(text()) cloneUrl!: string | null;
   @ApiProperty() isNewBranch!: boolean;
   @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true } }) globalSkillRefs!: object[];
-  @ApiProperty(object()) sandboxState!: Record<string, unknown> | null;
+  @ApiProperty({ type: 'object', additionalProperties: true }) sandboxState!: Record<string, unknown>;
   @ApiProperty({
     ...text(),
     enum: ['provisioning', 'active', 'hibernating', 'hibernated', 'restoring', 'archived', 'failed'],
@@ -203,7 +203,7 @@ export class ApiSession {
       cloneUrl: session.cloneUrl,
       isNewBranch: session.isNewBranch,
       globalSkillRefs: [...session.skillRefs],
-      sandboxState: session.providerState,
+      sandboxState: toSandboxState(session),
       lifecycleState: session.state,
       lifecycleVersion: session.version,
       lastActivityAt: toIso(session.lastActivityAt),
@@ -222,6 +222,11 @@ export class ApiSession {
       updatedAt: session.updatedAt.toISOString(),
     };
   }
+}
+
+/** §A12.4: `expiresAt` is there only while the sandbox runs, and moves with it. */
+function toSandboxState({ providerState, state, expiresAt }: CodingSession): Record<string, unknown> {
+  return { ...providerState, ...(state === 'active' && expiresAt && { expiresAt: expiresAt.getTime() }) };
 }
 
 export class ApiOneSession {

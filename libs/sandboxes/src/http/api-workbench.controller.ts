@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { DomainError } from '#kernel';
-import { Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RecordedAfterwards, RequireScopes } from '#platform';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
 import { toFix } from '../workbench/check-fixes.js';
 import { CheckoutDiffService } from '../workbench/checkout-diff.service.js';
@@ -23,6 +23,9 @@ import {
   ApiTextFile,
 } from './api-workbench.dto.js';
 
+const NOT_UP = { 409: 'The sandbox is not up, or has no repository', 503: '`sandboxes_unavailable`' };
+const GIT = { ...NOT_UP, 504: 'git took too long' };
+
 /** The checkout of a session: its files, its diff, its uncommitted work (sandbox-sessions.md §A11). */
 @ApiTags('Sandbox checkouts')
 @Controller('api')
@@ -39,6 +42,7 @@ export class ApiWorkbenchController {
   @Get('sessions/:session_id/files')
   @RequireScopes('sandboxes:read')
   @ApiOperation({ operationId: 'suggestCheckoutPaths', summary: 'List the files of a checkout' })
+  @ApiFailures(GIT)
   @ApiOkResponse({ type: ApiSuggestedPaths })
   async list(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiSuggestedPaths> {
     return { files: await this.files.list(caller, id) };
@@ -49,6 +53,7 @@ export class ApiWorkbenchController {
   @RequireScopes('sandboxes:read')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ operationId: 'readCheckoutFile', summary: 'Read a text file of a checkout' })
+  @ApiFailures({ ...NOT_UP, 413: 'The file has more than 200 kB' })
   @ApiQuery({ name: 'path', description: 'Below the checkout', type: String })
   @ApiOkResponse({ type: ApiTextFile })
   read(
@@ -63,6 +68,7 @@ export class ApiWorkbenchController {
   @Get('sessions/:session_id/diff')
   @RequireScopes('sandboxes:read')
   @ApiOperation({ operationId: 'diffCheckout', summary: 'What a session has changed' })
+  @ApiFailures(GIT)
   @ApiOkResponse({ type: ApiDiff })
   diff(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiDiff> {
     return this.diffs.live(caller, id);
@@ -81,6 +87,7 @@ export class ApiWorkbenchController {
   @Get('sessions/:session_id/skills')
   @RequireScopes('sandboxes:read')
   @ApiOperation({ operationId: 'listSandboxSkills', summary: 'Skills found in a sandbox' })
+  @ApiFailures(NOT_UP)
   @ApiQuery({ name: 'refresh', required: false, type: String })
   @ApiOkResponse({ type: ApiFoundSkills })
   async listSkills(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiFoundSkills> {
@@ -92,6 +99,9 @@ export class ApiWorkbenchController {
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
   @ApiOperation({ operationId: 'discardUncommitted', summary: 'Discard uncommitted work' })
+  @ApiBody({ type: ApiDiscardBody, required: false })
+  @RecordedAfterwards()
+  @ApiFailures(GIT)
   @ApiOkResponse({ type: ApiDiscarded })
   async discard(
     @Caller() caller: Principal,
@@ -106,6 +116,7 @@ export class ApiWorkbenchController {
   @RequireScopes('sandboxes:read')
   @HttpCode(200)
   @ApiOperation({ operationId: 'getGitStatus', summary: 'Branch and state of a checkout' })
+  @ApiFailures({ ...GIT, 404: 'No such session' })
   @ApiOkResponse({ type: ApiGitStatus })
   async status(@Caller() caller: Principal, @Body() body?: ApiGitStatusBody): Promise<ApiGitStatus> {
     return ApiGitStatus.from(await this.work.status(caller, ApiGitStatusBody.idOf(body)));
@@ -116,6 +127,8 @@ export class ApiWorkbenchController {
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
   @ApiOperation({ operationId: 'generateCommitMessage', summary: 'Propose a commit message' })
+  @RecordedAfterwards()
+  @ApiFailures({ ...GIT, 502: 'The model gave none', 503: '`llm_not_configured`, `sandboxes_unavailable`' })
   @ApiOkResponse({ type: ApiCommitMessage })
   async commitMessage(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiCommitMessage> {
     return { message: await this.work.proposeMessage(caller, id) };

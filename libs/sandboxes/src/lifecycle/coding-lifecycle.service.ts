@@ -59,7 +59,7 @@ export class CodingLifecycleService {
   async reconnect(caller: Principal, id: string): Promise<SeenSession> {
     const { session, now } = await this.status(caller, id);
     if (session.state !== 'active' || (await this.directories.exists(session))) return { session, now };
-    await this.hibernation.pause(null, id, null);
+    await this.hibernation.pause(null, id, null).catch(whileChanging);
     return { session: await this.sessions.get(caller, id), now };
   }
 
@@ -80,8 +80,7 @@ export class CodingLifecycleService {
       if (now.state !== 'active') throw notInitialized();
       const { lastActivityAt, hibernateAfter } = this.times.fromNow();
       const expiresAt = new Date((now.expiresAt ?? lastActivityAt).getTime() + EXTENSION_MS);
-      const providerState = { ...now.handle, expiresAt: expiresAt.getTime() };
-      return { expiresAt, providerState, lastActivityAt, hibernateAfter };
+      return { expiresAt, lastActivityAt, hibernateAfter };
     });
     return life.expiresAt!;
   }
@@ -127,6 +126,12 @@ export class CodingLifecycleService {
     });
     return { restoredFrom, wasRunning: life.version === session.version };
   }
+}
+
+/** Whoever is at work on it makes it what is told then. */
+function whileChanging(error: unknown): null {
+  if (error instanceof DomainError && error.code === 'conflict') return null;
+  throw error;
 }
 
 const SAID = new Set(['bad_request', 'conflict', 'not_found', 'precondition_failed']);

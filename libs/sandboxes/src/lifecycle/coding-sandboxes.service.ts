@@ -41,17 +41,22 @@ export class CodingSandboxesService {
   ): Promise<{ session: CodingSession; readyMs: number; now: number }> {
     const started = performance.now();
     const repoUrl = input.repoUrl === null ? null : this.checked(input.repoUrl);
-    const session = await this.sessionFor(caller, input, repoUrl);
-    const checkout = toCheckout(session, input, repoUrl);
+    const { id, ...seen } = await this.sessionFor(caller, input, repoUrl);
+    const checkout = toCheckout(seen, input, repoUrl);
     if (checkout.cloneUrl !== null) this.checked(checkout.cloneUrl);
-    await this.provisioning.bringUp(caller, session.id, checkout, version);
+    await this.provisioning.bringUp(caller, id, checkout, version);
     const readyMs = Math.round(performance.now() - started);
-    return { session: await this.sessions.get(caller, session.id), readyMs, now: this.clock.now() };
+    const session = await this.sessions.get(caller, id);
+    // What was up already, or came up for another request, may hold something else.
+    if (repoUrl !== null) assertHolds(session, repoUrl);
+    return { session, readyMs, now: this.clock.now() };
   }
 
   private async sessionFor(caller: Principal, input: NewSandbox, cloneUrl: string | null): Promise<CodingSession> {
     if (input.sessionId !== null) return this.sessions.get(caller, input.sessionId);
     const { branch, isNewBranch } = input;
+    // No session is left behind for what its caller may not have.
+    await this.provisioning.assertMayHave(caller, { cloneUrl, branch, isNewBranch });
     const nothing = { title: null, repoOwner: null, repoName: null, organizationId: null, artistId: null };
     return (await this.creation.create(caller, { ...nothing, cloneUrl, branch, isNewBranch })).session;
   }
@@ -71,17 +76,24 @@ export class CodingSandboxesService {
 }
 
 /** The session decides; what it leaves open, the request may say. */
-function toCheckout(session: CodingSession, input: NewSandbox, repoUrl: string | null): Checkout {
+function toCheckout(session: Omit<CodingSession, 'id'>, input: NewSandbox, repoUrl: string | null): Checkout {
   const { repoOwner, repoName } = session;
   const named = repoOwner !== null && repoName !== null ? `https://github.com/${repoOwner}/${repoName}` : null;
   const stored = session.cloneUrl ?? named;
-  if (stored !== null && repoUrl !== null && !isSame(stored, repoUrl))
-    throw new DomainError('invalid_input', 'repoUrl is not the repository of the session', { field: 'repoUrl' });
+  if (stored !== null && repoUrl !== null && !isSame(stored, repoUrl)) throw anotherRepository();
   const isOpen = session.branch === null;
   const isNewBranch = session.isNewBranch || (isOpen && input.isNewBranch);
   const branch = session.branch ?? input.branch;
   if (isNewBranch && branch === null) throw new DomainError('invalid_input', 'Invalid branch', { field: 'branch' });
   return { cloneUrl: stored ?? repoUrl, branch, isNewBranch };
+}
+
+function assertHolds({ cloneUrl }: CodingSession, repoUrl: string): void {
+  if (cloneUrl === null || !isSame(cloneUrl, repoUrl)) throw anotherRepository();
+}
+
+function anotherRepository(): DomainError {
+  return new DomainError('invalid_input', 'repoUrl is not the repository of the session', { field: 'repoUrl' });
 }
 
 function isSame(one: string, other: string): boolean {

@@ -84,7 +84,8 @@ export class Hibernation {
       await this.stopper.stop(life.id);
       if (isInside) await this.directories.recover(life);
     });
-    await this.steps.end(step, life, isInside ? atRest(life) : { isStopping: false });
+    const handle = life.state === 'archived' && life.hasHandle ? { providerState: restingHandle(life.id) } : {};
+    await this.steps.end(step, life, isInside ? atRest(life) : { isStopping: false, ...handle });
   }
 
   /** Takes over a sandbox that nobody is at work on but should be; null when somebody is, or nothing is left to do. */

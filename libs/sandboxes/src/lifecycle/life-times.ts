@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel';
 import { AppConfig } from '#platform';
-import { type LifeChange, sandboxName } from './life.js';
+import { type LifeChange, restingHandle } from './life.js';
 
 const MINUTE_MS = 60_000;
 /** What one request for more time brings (sandbox-sessions.md §A12.2). */
@@ -40,8 +40,8 @@ export class LifeTimes {
   /** What becomes of a sandbox that is active from now on. `source`: what it was made of. */
   awake(id: string, source?: object): LifeChange {
     const times = this.fromNow();
-    const handle = { type: 'vercel', sandboxName: sandboxName(id), expiresAt: times.expiresAt.getTime() };
-    return { state: 'active', error: null, providerState: { ...handle, ...(source && { source }) }, ...times };
+    const providerState = { ...restingHandle(id), ...(source && { source }) };
+    return { state: 'active', error: null, providerState, ...times };
   }
 
   /** When the directory goes of a sandbox that is destroyed now. */

@@ -25,8 +25,6 @@ export interface Life {
   readonly lastActivityAt: Date | null;
   /** Whether a directory was ever provisioned for it. */
   readonly hasHandle: boolean;
-  /** `sandboxState` of a coding session (§A12.4). */
-  readonly handle: Readonly<Record<string, unknown>> | null;
   /** Processes may be left although the state says there are none. */
   readonly isStopping: boolean;
   /** When an active sandbox is stopped whether or not it is used. */

@@ -4,7 +4,7 @@ import { EXPIRY_BUFFER_MS, type Lease, type Life, type LifeChange } from './life
 
 const COLUMNS = `s.id, s.surface, s.account_id as "accountId", s.user_id as "userId", s.state, s.version, s.error,
   s.lease_id as "leaseId", s.lease_expires_at as "leaseExpiresAt", s.last_activity_at as "lastActivityAt",
-  coalesce(c.provider_state ? 'sandboxName', true) as "hasHandle", c.provider_state as handle, coalesce(c.is_stopping, false) as "isStopping",
+  coalesce(c.provider_state ? 'sandboxName', true) as "hasHandle", coalesce(c.is_stopping, false) as "isStopping",
   c.expires_at as "expiresAt", c.hibernate_after as "hibernateAfter", c.snapshot_digest as "snapshotDigest",
   c.snapshot_url as "snapshotUrl", a.file_access as "fileAccess", a.ends_at as "endsAt",
   (select coalesce(jsonb_agg(jsonb_build_object('name', k.name, 'version', k.version_id)), '[]')

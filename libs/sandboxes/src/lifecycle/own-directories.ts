@@ -31,7 +31,6 @@ export class OwnDirectories {
   /** An empty directory to build in, on the same file system. `replace` or `discard` ends it. */
   async build(owner: Owner): Promise<string> {
     await this.workspaces.prepare(owner.accountId);
-    await this.workspaces.prepare(owner.accountId);
     await this.recover(owner);
     const path = join(this.stagingOf(owner), `${owner.id}.${randomBytes(8).toString('hex')}`);
     await mkdir(path, { recursive: true });

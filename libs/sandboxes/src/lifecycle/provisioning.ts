@@ -39,6 +39,11 @@ export class Provisioning {
     }
   }
 
+  /** Errors: `not_found` and `forbidden` when the caller may not read it; `invalid_input` for an address not to call. */
+  async assertMayHave(caller: Principal, checkout: Checkout): Promise<void> {
+    await this.builder.prepare(caller, checkout);
+  }
+
   /** The sandbox once nobody is at work on it; the failure of whoever was is the answer for those who waited, too. */
   private async untilFree(id: string, version: number | null): Promise<Life> {
     const until = performance.now() + WAIT_MS;
@@ -48,7 +53,7 @@ export class Provisioning {
         if (now.state === 'archived') throw sessionArchived();
         return null;
       });
-      if (!isFirst && life.state === 'failed') throw notProvisioned();
+      if (!isFirst && life.state === 'failed') throw notProvisioned(id);
       if (life.leaseId === null) return life;
       if (performance.now() > until) throw sandboxChanging(life);
       await pause(LOOK_MS);
@@ -68,8 +73,10 @@ export class Provisioning {
     try {
       return await this.steps.complete(step, life, (signal) => work(life, signal));
     } catch (cause) {
+      // Of one that is deleted by now nothing else is to be said.
+      await this.steps.take(id, step, () => null);
       if (cause instanceof DomainError && cause.reason === 'lease_lost') throw cause;
-      throw notProvisioned(cause);
+      throw notProvisioned(id, cause);
     }
   }
 }
@@ -79,8 +86,9 @@ function isOvertaken(error: unknown): boolean {
   return error instanceof DomainError && error.reason === 'sandbox_changing';
 }
 
-function notProvisioned(cause?: unknown): DomainError {
-  return new DomainError('upstream_failed', 'Failed to provision sandbox', { cause });
+/** The session is named: it says why, and whoever had it made by this very request does not know it yet. */
+function notProvisioned(sessionId: string, cause?: unknown): DomainError {
+  return new DomainError('upstream_failed', 'Failed to provision sandbox', { cause, details: { sessionId } });
 }
 
 /** Its directory is gone: another is made. */

@@ -1,6 +1,8 @@
 import { DomainError } from '#kernel';
 import type { Dialect } from './dialect.js';
 
+const MISSING = 'Exactly one of x-api-key or Authorization must be provided';
+
 /**
  * sandbox-sessions.md part A: `{status: "error", error}`, with the text in `message` too and the field at fault in `path`
  * and `missing_fields`: its clients read one or the other (§A4).
@@ -13,6 +15,7 @@ export const sandboxDialect: Dialect = {
     'X-Requested-With',
     'x-api-key',
     'x-session-id',
+    'X-Account',
     'If-Match',
     'Idempotency-Key',
     'Last-Event-ID',
@@ -24,17 +27,21 @@ export const sandboxDialect: Dialect = {
       ...(error.field !== undefined && placeOf(error.field)),
       status: 'error',
       error: error.message,
-      message: error.message,
+      message: isRefused(error) ? 'Unauthorized' : error.message,
       code: error.reason ?? error.code,
       ...(error.code === 'internal' && { request_id: requestId }),
     };
     return { status: error.status, body, headers: error.headers };
   },
-  missingCredential: () =>
-    new DomainError('unauthorized', 'Exactly one of x-api-key or Authorization must be provided'),
+  missingCredential: () => new DomainError('unauthorized', MISSING),
   malformedJson: () => new DomainError('invalid_input', 'Invalid JSON body'),
   unknownRoute: () => new DomainError('not_found', 'Not found'),
 };
+
+/** A credential that is no good: its clients know it by the text in `message` (§A2.1). */
+function isRefused({ code, message }: DomainError): boolean {
+  return code === 'unauthorized' && message !== MISSING;
+}
 
 function placeOf(field: string): { field: string; path: string[]; missing_fields: string[] } {
   const path = field.split('.');
