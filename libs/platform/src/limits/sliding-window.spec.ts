@@ -20,6 +20,15 @@ describe('a sliding window', () => {
     expect(window.count(start + 2 * LENGTH)).toBe(0);
   });
 
+  it('counts what is left of the previous window without a rounding error', () => {
+    const window = new SlidingWindow(LENGTH);
+    const start = ORIGIN - (ORIGIN % LENGTH);
+    window.add(start, 5);
+    const wait = window.waitFor(1, start);
+    expect(window.count(start + wait - 1)).toBe(1);
+    expect(window.count(start + wait)).toBe(0);
+  });
+
   it('never forgets a hit of the present window and never counts one older than two', () => {
     fc.assert(
       fc.property(times, (hits) => {

@@ -22,8 +22,9 @@ export class SlidingWindow {
   /** Estimated hits in the window ending at `now`. */
   count(now: number): number {
     this.roll(now);
-    const overlap = 1 - (now - this.start) / this.lengthMs;
-    return Math.floor(this.previous * overlap) + this.current;
+    // Multiplied first: a share such as 0.2 is none that a number holds exactly, and a hit would be lost by rounding.
+    const left = this.start + this.lengthMs - now;
+    return Math.floor((this.previous * left) / this.lengthMs) + this.current;
   }
 
   add(now: number, hits = 1): void {
@@ -37,7 +38,7 @@ export class SlidingWindow {
     if (this.count(now) < limit) return 0;
     const left = this.start + this.lengthMs - now;
     // Below the limit means strictly below: one millisecond more than reaching it.
-    if (this.current >= limit) return Math.floor(left + this.lengthMs * (1 - limit / this.current)) + 1;
+    if (this.current >= limit) return Math.floor(left + (this.lengthMs * (this.current - limit)) / this.current) + 1;
     return Math.floor(left - (this.lengthMs * (limit - this.current)) / this.previous) + 1;
   }
 
