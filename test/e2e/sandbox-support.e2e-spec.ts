@@ -13,7 +13,7 @@ import { startServerProcess } from '../support/server-process.js';
 
 /** A machine on which everything is installed that the sandbox runner uses, but for bubblewrap. */
 const programs = mkdtempSync(join(tmpdir(), 'roundhouse-path-'));
-for (const name of ['chmod', 'mkdir', 'mount', 'setpriv', 'sh', 'unshare'])
+for (const name of ['chmod', 'mkdir', 'mount', 'sh', 'unshare'])
   symlinkSync(execFileSync('which', [name], { encoding: 'utf8' }).trim(), join(programs, name));
 
 let server: TestServer;

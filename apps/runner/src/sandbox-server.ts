@@ -62,6 +62,9 @@ async function exec(offered: OfferedBubblewrap, request: IncomingMessage, respon
 async function obey(execution: Execution, orders: AsyncIterable<Frame>, response: ServerResponse): Promise<void> {
   for await (const { kind, payload } of orders) {
     switch (kind as CommandFrame) {
+      case 'b':
+        execution.begin();
+        break;
       case 'i':
         void execution.write(payload).then(() => response.write(report('t')));
         break;

@@ -46,7 +46,7 @@ export interface SandboxArguments {
   readonly mounts: readonly { readonly mount: Mount; readonly fd: number | null }[];
   /** Options that bind the ways out, where there are any. */
   readonly relays: readonly string[];
-  readonly fds: { readonly seccomp: number; readonly status: number; readonly passwd: number; readonly group: number };
+  readonly fds: Readonly<Record<'seccomp' | 'status' | 'passwd' | 'group' | 'gate', number>>;
   readonly scratchBytes: number;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
@@ -104,7 +104,7 @@ function optionsOf(sandbox: SandboxArguments): string[] {
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup', '--unshare-net'],
     ...['--disable-userns', '--die-with-parent', '--new-session'],
     ...['--uid', '1000', '--gid', '1000', '--hostname', 'sandbox'],
-    ...['--seccomp', String(fds.seccomp), '--json-status-fd', String(fds.status)],
+    ...['--seccomp', String(fds.seccomp), '--json-status-fd', String(fds.status), '--block-fd', String(fds.gate)],
     ...['--ro-bind', '/usr', '/usr'],
     ...sandbox.system.flatMap(({ path, linksTo }) =>
       linksTo === null ? ['--ro-bind', path, path] : ['--symlink', linksTo, path],

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -24,32 +25,24 @@ const KILLED = SIGNAL_EXITS + constants.signals.SIGKILL;
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
-/**
- * Joins the limit groups before it becomes bwrap, so that nothing of the sandbox is ever outside of them, and sees to
- * it that no crash of a program writes its memory onto the disk of the machine.
- */
-const JOIN_AND_START =
-  'ulimit -c 0; n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n - 1)); done; exec "$@"';
-
 /** The descriptors of bwrap after the three that every program has; those of the mounts come behind them. */
-export const FDS = { args: 3, status: 4, seccomp: 5, passwd: 6, group: 7, firstMount: 8 } as const;
+export const FDS = { args: 3, status: 4, gate: 5, seccomp: 6, passwd: 7, group: 8, firstMount: 9 } as const;
 
 export interface Launch {
   /** For `bwrap --args`. */
   readonly options: readonly string[];
-  /** A command that becomes bwrap as another user; empty to stay who one is. */
-  readonly become: readonly string[];
+  /** The user and group to be; null to stay who one is. */
+  readonly uid: number | null;
   readonly argv: readonly string[];
-  readonly seccomp: Buffer;
-  readonly passwd: string;
-  readonly groups: string;
-  /** Open places, in the order in which the options count them. */
-  readonly mounts: readonly number[];
+  /** Open files from `FDS.seccomp` on, then open places in the order in which the options count them. */
+  readonly opened: readonly number[];
   /** Where bwrap is found. */
   readonly searchPath: string;
   readonly timeoutMs: number;
   readonly outputBytes: number;
   readonly limits: SandboxLimits;
+  /** The command waits at the gate until `begin`. */
+  readonly isHeld: boolean;
   /** Limits are kept by looking at the processes, because no group of the kernel keeps them. */
   readonly isWatched: boolean;
 }
@@ -63,9 +56,12 @@ export class BubblewrapExecution implements Execution {
   private readonly oomKillsBefore: number;
   private readonly gone: Promise<unknown>;
   private readonly timers: NodeJS.Timeout[] = [];
+  private readonly joined: Promise<void>;
+  private isAtGate = true;
   private status = '';
   private written = 0;
   private stderr = '';
+  private failure: DomainError | null = null;
   private ending: 'timedOut' | 'cancelled' | 'oomKilled' | 'tooManyProcesses' | 'diskFull' | null = null;
 
   constructor(
@@ -74,23 +70,21 @@ export class BubblewrapExecution implements Execution {
     disk: DiskSpace,
   ) {
     this.oomKillsBefore = group.oomKills();
-    const joins = [String(group.joinedBy.length), ...group.joinedBy];
-    const bwrap = [...launch.become, 'bwrap', '--args', String(FDS.args), '--', ...launch.argv];
-    this.child = spawn('/bin/sh', ['-c', JOIN_AND_START, 'sh', ...joins, ...bwrap], {
+    this.child = spawn('bwrap', ['--args', String(FDS.args), '--', ...launch.argv], {
       env: { PATH: launch.searchPath },
       cwd: '/',
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...launch.mounts],
+      ...(launch.uid !== null && { uid: launch.uid, gid: launch.uid }),
+      stdio: [...Array<'pipe'>(FDS.seccomp).fill('pipe'), ...launch.opened],
     });
     const { stdout, stderr } = this.child as { stdout: Readable; stderr: Readable };
     this.output = new CappedOutput({ stdout, stderr }, launch.outputBytes);
     stderr.on('data', (data: Buffer) => {
       if (this.stderr.length < STDERR_KEPT) this.stderr += data.toString('latin1');
     });
-    this.stream(FDS.status).on('data', (data: Buffer) => (this.status += data.toString('latin1')));
     this.feed(FDS.args, launch.options.map((option) => `${option}\0`).join(''));
-    this.feed(FDS.seccomp, launch.seccomp);
-    this.feed(FDS.passwd, launch.passwd);
-    this.feed(FDS.group, launch.groups);
+    this.joined = this.join(group.joinedBy);
+    this.joined.catch((cause: unknown) => this.fail(cause));
+    if (!launch.isHeld) this.begin();
     // A command that does not read its input closes it; its exit says why, the write error adds nothing.
     this.child.stdin!.on('error', () => undefined);
     this.gone = this.untilGone();
@@ -101,6 +95,10 @@ export class BubblewrapExecution implements Execution {
     const watch = (): void => (launch.isWatched ? this.watch(launch.limits) : this.watchForks(storm, launch.limits));
     this.timers.push(setInterval(watch, WATCH_EVERY_MS));
     this.timers.push(setInterval(() => this.watchDisk(disk, launch.limits), WATCH_DISK_EVERY_MS));
+  }
+
+  begin(): void {
+    this.joined.then(() => this.openGate()).catch(() => undefined);
   }
 
   async write(data: Buffer | null): Promise<void> {
@@ -129,8 +127,16 @@ export class BubblewrapExecution implements Execution {
   private end(reason: NonNullable<BubblewrapExecution['ending']>): void {
     if (this.ending || this.hasExited) return;
     this.ending = reason;
+    // What has not begun has nothing to tidy up.
+    if (this.isAtGate) return this.killTree();
     this.signal('SIGTERM');
     this.timers.push(setTimeout(() => this.killTree(), GRACE_MS));
+  }
+
+  /** Outside of its groups a command would be without limits: it does not begin. */
+  private fail(cause: unknown): void {
+    this.failure = couldNotStart(cause);
+    this.killTree();
   }
 
   private killTree(): void {
@@ -186,10 +192,15 @@ export class BubblewrapExecution implements Execution {
   }
 
   private async untilGone(): Promise<void> {
-    await once(this.child, 'exit').catch((cause: unknown) => {
+    try {
+      await once(this.child, 'exit');
+    } catch (cause) {
+      // Nobody is at their other end, and nobody ever was.
+      for (const stream of this.child.stdio) stream?.destroy();
       throw couldNotStart(cause);
-    });
-    for (const timer of this.timers) clearTimeout(timer);
+    } finally {
+      for (const timer of this.timers) clearTimeout(timer);
+    }
     // What the command left running in the background goes with its name space, a moment after bwrap.
     const init = Number(/"child-pid": *(\d+)/.exec(this.status)?.[1] ?? 0);
     while (init !== 0 && isAlive(init)) {
@@ -200,8 +211,11 @@ export class BubblewrapExecution implements Execution {
 
   private async untilExit(): Promise<ExitFacts> {
     const closed = once(this.child, 'close');
+    // What could not be started ends both promises, and only one of them is waited for.
+    closed.catch(() => undefined);
     await this.gone;
     await closed;
+    if (this.failure) throw this.failure;
     const oomKilled = this.ending === 'oomKilled' || this.group.oomKills() > this.oomKillsBefore;
     const code = this.reportedCode() ?? (this.ending || oomKilled ? KILLED : this.codeOfFailedStart());
     return {
@@ -232,6 +246,36 @@ export class BubblewrapExecution implements Execution {
     throw couldNotStart(new Error(reason));
   }
 
+  /**
+   * Makes both processes that bwrap has before the command begins one of each group: the first as soon as it is there,
+   * because the kernel takes its time over the first change after a while, and makes the sandbox meanwhile.
+   */
+  private async join(groups: readonly string[]): Promise<void> {
+    const init = this.untilInit();
+    if (this.child.pid !== undefined) await this.joinAs(this.child.pid, groups);
+    await this.joinAs(await init, groups);
+  }
+
+  private async joinAs(pid: number, groups: readonly string[]): Promise<void> {
+    for (const file of groups) if (!this.hasExited) await writeFile(file, String(pid)).catch(ifGone);
+  }
+
+  private untilInit(): Promise<number> {
+    return new Promise((resolve) =>
+      this.stream(FDS.status).on('data', (data: Buffer) => {
+        this.status += data.toString('latin1');
+        const init = this.initPid();
+        if (init !== null) resolve(init);
+      }),
+    );
+  }
+
+  private openGate(): void {
+    if (!this.isAtGate || this.ending) return;
+    this.isAtGate = false;
+    this.feed(FDS.gate, '.');
+  }
+
   private feed(fd: number, content: string | Buffer): void {
     const stream = this.stream(fd);
     // bwrap may end before it has read everything; its exit says why.
@@ -242,6 +286,11 @@ export class BubblewrapExecution implements Execution {
   private stream(fd: number): Readable & Writable {
     return this.child.stdio[fd] as Readable & Writable;
   }
+}
+
+/** A process that has ended joins nothing; its exit says why it has. */
+function ifGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ESRCH') throw error;
 }
 
 function signalOf(code: number): NodeJS.Signals | null {

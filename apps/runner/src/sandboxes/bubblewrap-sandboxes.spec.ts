@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { OutputChunk, PlacedSandbox } from '#sandboxes';
+import type { BubblewrapExecution } from './bubblewrap-execution.js';
 import { BubblewrapSandboxes } from './bubblewrap-sandboxes.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { commandOf, newWorkspace, placed, type Ran, run, textsOf } from './testing/placed.js';
@@ -197,6 +199,32 @@ onAbleMachines('the end of a command', () => {
   });
 });
 
+onAbleMachines('a command that is held', () => {
+  const mark = (name: string): string => join(workspace, 'shared', name);
+  const hold = (name: string): BubblewrapExecution => {
+    const command = commandOf(['touch', `/opt/sandbox/workspace/shared/${name}`]);
+    return sandboxes.exec(placed(workspace, 'sess_x', undefined), { ...command, isHeld: true });
+  };
+
+  it('begins when it is told to, in a sandbox that was made before', async () => {
+    const execution = hold('begun');
+    await pause(200);
+    expect(existsSync(mark('begun'))).toBe(false);
+    execution.begin();
+    expect(await execution.exit).toMatchObject({ code: 0, cancelled: false });
+    expect(existsSync(mark('begun'))).toBe(true);
+  });
+
+  it.each([0, 200])('never begins once it was cancelled, %d ms after its start', async (ms) => {
+    const execution = hold('cancelled');
+    await pause(ms);
+    execution.cancel();
+    execution.begin();
+    expect(await execution.exit).toMatchObject({ cancelled: true });
+    expect(existsSync(mark('cancelled'))).toBe(false);
+  });
+});
+
 onAbleMachines('a start that fails', () => {
   it('says so, and leaves nothing open', async () => {
     const before = readdirSync('/proc/self/fd').length;
@@ -211,6 +239,7 @@ onAbleMachines('a start that fails', () => {
       code: 'unavailable',
       reason: 'sandbox_failed',
     });
+    await nowhere.close();
     await expect(run(sandboxes, { ...sandbox(), workspace: '/no/such/workspace' }, ['true'])).rejects.toThrow();
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
   });

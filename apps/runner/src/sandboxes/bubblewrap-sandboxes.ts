@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { arch } from 'node:process';
 import { DomainError } from '#kernel';
 import type { LimitLevel, PlacedSandbox, SandboxCommand, SandboxLimits } from '#sandboxes';
@@ -7,6 +8,7 @@ import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { CgroupV1Groups } from './cgroup-v1.js';
 import { DiskSpace } from './disk-space.js';
 import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
+import { HandedContent } from './handed-content.js';
 import { MountSources } from './mount-sources.js';
 import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
 import { SandboxRelay } from './sandbox-relay.js';
@@ -28,7 +30,8 @@ export class BubblewrapSandboxes {
 
   private constructor(
     private readonly groups: LimitGroups,
-    private readonly seccomp: Buffer,
+    /** In the order of the descriptors. */
+    private readonly handed: readonly HandedContent[],
     private readonly searchPath: string,
     readonly identity: SandboxIdentity,
   ) {}
@@ -46,7 +49,8 @@ export class BubblewrapSandboxes {
     const groups = level === 'supervised' ? null : await CgroupV1Groups.open();
     if (!groups && level === 'cgroup-v1')
       throw new DomainError('unavailable', 'There are no control groups to write to');
-    return new BubblewrapSandboxes(groups ?? new NoLimitGroups(), seccompFilter(arch), searchPath, identity);
+    const handed = [seccompFilter(arch), PASSWD, GROUP].map((content) => HandedContent.of(content));
+    return new BubblewrapSandboxes(groups ?? new NoLimitGroups(), handed, searchPath, identity);
   }
 
   get level(): LimitLevel {
@@ -57,7 +61,9 @@ export class BubblewrapSandboxes {
   exec(sandbox: PlacedSandbox, command: SandboxCommand): BubblewrapExecution {
     const sources = MountSources.open(sandbox.workspace, sandbox.mounts);
     const relays: SandboxRelay[] = [];
+    const handed: number[] = [];
     try {
+      for (const content of this.handed) handed.push(content.open());
       if (sandbox.egress) relays.push(SandboxRelay.toEgress(sandbox.egress));
       if (command.model) relays.push(SandboxRelay.toModel(command.model));
       const opened = sources.entries();
@@ -81,15 +87,13 @@ export class BubblewrapSandboxes {
             relays.reduce<readonly string[]>((argv, relay) => relay.wrap(argv), command.argv),
             sandbox.limits,
           ),
-          become: this.identity.become,
-          seccomp: this.seccomp,
+          uid: this.identity.startedAs,
           searchPath: this.searchPath,
-          passwd: PASSWD,
-          groups: GROUP,
-          mounts: [...opened.map(([, place]) => place), ...relays.map(({ fd }) => fd)],
+          opened: [...handed, ...opened.map(([, place]) => place), ...relays.map(({ fd }) => fd)],
           timeoutMs: command.timeoutMs,
           outputBytes: command.outputBytes,
           limits: sandbox.limits,
+          isHeld: command.isHeld ?? false,
           isWatched: this.groups.level === 'supervised',
         },
         this.groups.of(sandbox.id, sandbox.limits),
@@ -101,6 +105,7 @@ export class BubblewrapSandboxes {
       // bwrap has its own copies since it was spawned.
       sources.close();
       for (const relay of relays) relay.close();
+      for (const fd of handed) closeSync(fd);
     }
   }
 
@@ -114,6 +119,7 @@ export class BubblewrapSandboxes {
   async close(): Promise<void> {
     await Promise.all([...this.running.keys()].map((sandboxId) => this.stop(sandboxId)));
     await this.groups.close();
+    for (const content of this.handed) content.close();
   }
 
   /**

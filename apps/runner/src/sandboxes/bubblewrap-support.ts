@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { arch } from 'node:process';
 import { isFilteredMachine } from './seccomp-filter.js';
 
-const NEEDED = ['--disable-userns', '--bind-fd', '--size', '--json-status-fd', '--args'];
+const NEEDED = ['--disable-userns', '--bind-fd', '--size', '--json-status-fd', '--block-fd', '--args'];
 const INSTALL = 'install the package bubblewrap (apt-get install bubblewrap), 0.8 or newer with its security updates';
 
 const ALLOW =
@@ -20,26 +20,26 @@ export async function whatBubblewrapLacks(searchPath: string): Promise<string | 
   return failure === null ? null : `user namespaces are not allowed here (${failure}): ${ALLOW}`;
 }
 
-/** Runs nothing in a sandbox, started by way of `become`, with more options; what went wrong, or null. */
+/** Runs nothing in a sandbox, started as the given user, with more options; what went wrong, or null. */
 export async function tryBubblewrap(
   searchPath: string,
-  become: readonly string[] = [],
+  uid: number | null = null,
   more: readonly string[] = [],
 ): Promise<string | null> {
   const trial = ['--unshare-user', '--unshare-pid', '--unshare-net', '--disable-userns', '--ro-bind', '/', '/'];
-  const tried = await runBubblewrap([...trial, ...more, '--proc', '/proc', 'true'], searchPath, become);
+  const tried = await runBubblewrap([...trial, ...more, '--proc', '/proc', 'true'], searchPath, uid);
   if (tried.code === 0) return null;
-  return tried.output.trim().split('\n')[0] || `${[...become, 'bwrap'][0]} is missing`;
+  return tried.output.trim().split('\n')[0] || 'bwrap is missing';
 }
 
 function runBubblewrap(
   args: readonly string[],
   PATH: string,
-  become: readonly string[] = [],
+  uid: number | null = null,
 ): Promise<{ code: number | null; output: string }> {
-  const [program, ...rest] = [...become, 'bwrap', ...args];
+  const as = uid === null ? {} : { uid, gid: uid };
   return new Promise((resolve) => {
-    execFile(program!, rest, { timeout: 10_000, cwd: '/', env: { PATH } }, (error, stdout, stderr) => {
+    execFile('bwrap', args, { timeout: 10_000, cwd: '/', env: { PATH }, ...as }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
       resolve({ code, output: stdout + stderr });
     });

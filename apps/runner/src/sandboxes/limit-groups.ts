@@ -2,7 +2,7 @@ import type { LimitLevel, SandboxLimits } from '#sandboxes';
 
 /** What keeps the limits of one sandbox, whatever runs in it. */
 export interface LimitGroup {
-  /** Files into which a command's first process writes its id before it becomes the sandbox. */
+  /** Files into which the id of a process is written to make it, and what it starts, one of the group. */
   readonly joinedBy: readonly string[];
   /** How many processes the kernel has ended for memory so far. */
   oomKills(): number;

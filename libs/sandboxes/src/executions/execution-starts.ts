@@ -22,6 +22,14 @@ export interface StartedExecution {
   readonly isReplay: boolean;
 }
 
+/** A command with what it is known by, and nothing left open. */
+interface WantedExecution extends NewExecution {
+  readonly id: string;
+  /** Workspace-relative. */
+  readonly cwd: string;
+  readonly timeoutSeconds: number;
+}
+
 /** How a command comes to run: stored first, so that one that is lost in a crash is known to have been. */
 @Injectable()
 export class ExecutionStarts {
@@ -43,63 +51,71 @@ export class ExecutionStarts {
     cwd: WorkspacePath,
     input: NewExecution,
   ): Promise<StartedExecution> {
-    const timeoutSeconds = this.timeoutOf(input);
+    const wanted = { ...input, id: newExecutionId(), cwd: cwd.join('/'), timeoutSeconds: this.timeoutOf(input) };
     const use = await this.lifecycle.use(session);
+    let prepared = this.mayStart(session, wanted) ? this.prepare(use, wanted) : null;
     try {
-      const started = await this.db.transaction(() => this.record(caller, session, cwd, { ...input, timeoutSeconds }));
+      const started = await this.db.transaction(() => this.record(caller, session, wanted));
       if (started.isReplay) use.release();
-      else await this.launch(use, started.record, input);
+      else await this.launch(use, started.record, wanted, (prepared ??= this.prepare(use, wanted)));
       return started;
     } catch (error) {
       use.release();
+      prepared?.then((execution) => execution.cancel()).catch(() => undefined);
       throw error;
     }
   }
 
-  private async record(
-    caller: Principal,
-    session: AgentSession,
-    cwd: WorkspacePath,
-    input: NewExecution & { readonly timeoutSeconds: number },
-  ): Promise<StartedExecution> {
+  /** Whether it is all but certain that the command is going to run: then its sandbox is made while it is recorded. */
+  private mayStart(session: AgentSession, { idempotencyKey }: NewExecution): boolean {
+    return idempotencyKey === null && this.running.countIn(session.id) < this.config.SANDBOX_COMMANDS;
+  }
+
+  /** Nothing of the command runs before it is recorded. */
+  private prepare(use: SandboxUse, command: WantedExecution): Promise<Execution> {
+    const prepared = this.provider.exec(use.place, {
+      argv: command.argv,
+      env: command.env,
+      cwd: [WORKSPACE_INSIDE, command.cwd].filter((part) => part !== '').join('/'),
+      timeoutMs: command.timeoutSeconds * 1_000,
+      outputBytes: command.outputBytes,
+      isHeld: true,
+    });
+    // Whoever waits for it is told; nobody does when the command could not be recorded.
+    prepared.catch(() => undefined);
+    return prepared;
+  }
+
+  private async record(caller: Principal, session: AgentSession, command: WantedExecution): Promise<StartedExecution> {
     const used = await this.repository.countRunning(session.id);
-    const { idempotencyKey } = input;
-    const requestHash = idempotencyKey === null ? null : hashOf(input);
+    const { id, cwd, isBackground, timeoutSeconds, idempotencyKey } = command;
+    const requestHash = idempotencyKey === null ? null : hashOf(command);
     const before = idempotencyKey === null ? null : await this.repository.findByKey(session.id, idempotencyKey);
     if (before && before.requestHash !== requestHash) throw keyReused();
     if (before) return { record: before, isReplay: true };
     const limit = this.config.SANDBOX_COMMANDS;
     if (used >= limit) throw tooMany(used, limit);
-    const row = {
-      id: newExecutionId(),
-      sandboxId: session.id,
-      argv: shortened(input.argv),
-      cwd: cwd.join('/'),
-      isBackground: input.isBackground,
-      timeoutSeconds: input.timeoutSeconds,
-      startedAt: this.clock.date(),
-    };
+    const argv = shortened(command.argv);
+    const row = { id, sandboxId: session.id, argv, cwd, isBackground, timeoutSeconds, startedAt: this.clock.date() };
     await this.repository.insert({ ...row, idempotencyKey, requestHash }, this.running.owner);
     const what = { event: COMMAND_STARTED, action: 'sandbox.exec' };
-    await this.journal.record(caller, session, what, { execution_id: row.id, program: row.argv[0] });
+    await this.journal.record(caller, session, what, { execution_id: id, program: argv[0] });
     const record = { ...row, facts: null, error: null, outputBytes: 0, endedAt: null, isAbandoned: false };
     return { record, isReplay: false };
   }
 
-  private async launch(use: SandboxUse, record: ExecutionRecord, input: NewExecution): Promise<void> {
-    const start = (): Promise<Execution> =>
-      this.provider.exec(use.place, {
-        argv: input.argv,
-        env: input.env,
-        cwd: [WORKSPACE_INSIDE, record.cwd].filter((part) => part !== '').join('/'),
-        timeoutMs: record.timeoutSeconds * 1_000,
-        outputBytes: input.outputBytes,
-      });
+  private async launch(
+    use: SandboxUse,
+    record: ExecutionRecord,
+    { stdin, keepsInputOpen }: WantedExecution,
+    prepared: Promise<Execution>,
+  ): Promise<void> {
     try {
-      const execution = await this.running.launch(record, start, () => use.release());
+      const execution = await this.running.launch(record, prepared, () => use.release());
+      execution.begin();
       // Not waited for: a command may never read it.
-      if (input.stdin.length > 0) void execution.write(input.stdin);
-      if (!input.keepsInputOpen) void execution.write(null);
+      if (stdin.length > 0) void execution.write(stdin);
+      if (!keepsInputOpen) void execution.write(null);
     } catch (error) {
       await this.repository.delete(record.id);
       throw error;

@@ -55,7 +55,8 @@ export class ExecutionsService implements OnModuleInit {
     const session = await this.sessions.get(caller, sessionId);
     const cwd = toWorkspacePath(insideWorkspace(input.cwd));
     const view = { caller, accountId: session.accountId, scope: new AccessScope(session.id, session.fileAccess) };
-    await this.files.assertDirectory(view, cwd.join('/'));
+    // The workspace itself is everybody's, and there.
+    if (cwd.length > 0) await this.files.assertDirectory(view, cwd.join('/'));
     return this.starts.start(caller, session, cwd, input);
   }
 

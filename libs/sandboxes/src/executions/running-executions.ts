@@ -17,6 +17,7 @@ const MOST_BYTES = 67_108_864;
 type Owner = Pick<ExecutionRecord, 'id' | 'sandboxId'>;
 
 export interface RunningExecution {
+  readonly sandboxId: string;
   readonly execution: Execution;
   readonly log: ExecutionLog;
   /** Settles once its end is stored. */
@@ -43,13 +44,18 @@ export class RunningExecutions implements BeforeApplicationShutdown {
     return this.running.get(id);
   }
 
-  /** Starts and follows a command; `ended` is called once nothing of it runs any more. Errors: what `start` throws. */
-  async launch(owner: Owner, start: () => Promise<Execution>, ended: () => void): Promise<Execution> {
+  /** How many of a sandbox's commands run by way of this process. */
+  countIn(sandboxId: string): number {
+    return [...this.running.values()].filter((command) => command.sandboxId === sandboxId).length;
+  }
+
+  /** Follows a command; `ended` is called once nothing of it runs any more. Errors: why it could not be `prepared`. */
+  async launch(owner: Owner, prepared: Promise<Execution>, ended: () => void): Promise<Execution> {
     const log = await this.logs.create(owner);
     try {
-      const execution = await start();
+      const execution = await prepared;
       const done = this.outside(() => this.follow(owner, execution, log).finally(ended));
-      this.running.set(owner.id, { execution, log, done });
+      this.running.set(owner.id, { sandboxId: owner.sandboxId, execution, log, done });
       this.timer ??= setInterval(() => void this.keep(), KEEP_MS).unref();
       return execution;
     } catch (error) {

@@ -70,7 +70,7 @@ export class SandboxLifecycle implements OnApplicationBootstrap, BeforeApplicati
       try {
         const life = await this.repository.find(id);
         if (life?.state === 'active') {
-          await this.touch(life);
+          if (this.clock.now() - (life.lastActivityAt?.getTime() ?? 0) >= DEBOUNCE_MS) await this.touch(life);
           return { place: await this.places.open(life), signal, release: end };
         }
       } catch (error) {

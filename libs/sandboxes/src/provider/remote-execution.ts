@@ -33,6 +33,10 @@ export class RemoteExecution implements Execution {
     return this.chunks as AsyncIterable<OutputChunk>;
   }
 
+  begin(): void {
+    this.give(order('b'));
+  }
+
   write(data: Buffer | null): Promise<void> {
     this.inputs = this.inputs.then(() => (data === null ? this.give(order('e')) : this.writeAll(data)));
     return this.inputs;

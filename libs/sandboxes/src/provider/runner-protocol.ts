@@ -33,7 +33,7 @@ export interface ExecRequest {
   readonly command: SandboxCommand;
 }
 
-/** To the runner: command, input and its end, a signal's name, to cancel. One input at a time waits to be taken. */
-export type CommandFrame = 'c' | 'i' | 'e' | 's' | 'k';
+/** To the runner: command, to begin, input and its end, a signal's name, to cancel. One input waits to be taken at a time. */
+export type CommandFrame = 'c' | 'b' | 'i' | 'e' | 's' | 'k';
 /** From the runner: output of either stream, input taken, exit facts or the failure that stands in for them. */
 export type ReportFrame = 'o' | 'e' | 't' | 'x' | 'f';

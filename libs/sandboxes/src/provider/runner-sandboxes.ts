@@ -28,11 +28,15 @@ export interface RunnerSandboxesOptions {
 
 const WINDOW = 'workspaces';
 
+/** No crash of a program in a sandbox writes its memory onto the disk of the machine: all inherit that. */
+const WITHOUT_DUMPS = 'ulimit -c 0; exec "$@"';
+
 /**
  * Gives the runner a mount name space with the workspaces in a second place, which a user can reach who may not enter
  * the folders above the first; without the right to do so it starts as it is, and says what that means.
  */
 const WITH_WINDOW = `
+  ulimit -c 0
   mkdir -p -m 711 "$1" "$2" && chmod 711 "\${2%/*}"
   if unshare --mount --propagation slave true 2>/dev/null; then
     exec unshare --mount --propagation slave /bin/sh -c 'mount --rbind "$1" "$2"; shift 2; exec "$@"' sh "$@"
@@ -54,10 +58,11 @@ export class RunnerSandboxes extends SandboxProvider {
       entry: 'apps/runner/src/sandbox-main.js',
       args: ['--workspaces', workspaces, '--uid', String(uid)],
       ...(searchPath !== undefined && { searchPath }),
-      ...(isRoot && {
-        argsIn: (folder) => ['--window', join(folder, WINDOW)],
-        within: (folder) => ['/bin/sh', '-c', WITH_WINDOW, 'sh', workspaces, join(folder, WINDOW)],
-      }),
+      ...(isRoot && { argsIn: (folder) => ['--window', join(folder, WINDOW)] }),
+      within: (folder) =>
+        isRoot
+          ? ['/bin/sh', '-c', WITH_WINDOW, 'sh', workspaces, join(folder, WINDOW)]
+          : ['/bin/sh', '-c', WITHOUT_DUMPS, 'sh'],
     });
     this.connection = new RunnerConnection(this.process);
   }

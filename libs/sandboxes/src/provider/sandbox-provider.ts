@@ -36,6 +36,8 @@ export interface SandboxCommand {
   readonly model?: ModelDoor;
   /** Of both streams together; what exceeds it is read and dropped, so that the command can end. */
   readonly outputBytes: number;
+  /** Its sandbox is made now, but nothing of it runs before `begin`. */
+  readonly isHeld?: boolean;
 }
 
 export type OutputStream = 'stdout' | 'stderr';
@@ -70,6 +72,8 @@ export interface Execution {
   readonly output: AsyncIterable<OutputChunk>;
   /** Settles once the last process of the command is gone; rejects with `unavailable` when it could not be started. */
   readonly exit: Promise<ExitFacts>;
+  /** Lets a held command run; one that was cancelled before never does. */
+  begin(): void;
   /** Gives the command input; the last call says that there is no more. Resolves when more can be taken. */
   write(data: Buffer | null): Promise<void>;
   /** To every process of the command; those that are gone do not mind. */
