@@ -2,9 +2,12 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { AppConfig, Llm, type LlmEndpoint, type LlmMessage } from '#platform';
 import type { AgentOutcome } from '../agent/agent-event.js';
+import type { ClientTools } from '../agent/agent-loop.js';
 import type { RunningAgent } from '../agent/agent-runs.service.js';
 import { TurnModel } from '../model-door/turn-model.js';
 import { type Execution, type ExitFacts, type SandboxPlace, SandboxProvider } from '../provider/sandbox-provider.js';
+import { PathTurns } from '../workspace/path-turns.js';
+import { CommandCalls } from './command-calls.js';
 import { commandEvent, LineReader } from './command-line.js';
 import { CommandStory } from './command-story.js';
 import { toOpenAiMessages } from './openai-messages.js';
@@ -17,6 +20,7 @@ export interface CommandTurn {
   readonly instructions: string;
   /** The conversation, the new message last. */
   readonly messages: readonly LlmMessage[];
+  readonly clientTools: ClientTools;
   /** What the turn adds to the conversation, in whole. */
   keep(messages: readonly LlmMessage[]): Promise<void>;
 }
@@ -80,7 +84,7 @@ export class AgentCommand {
     try {
       if (agent.signal.aborted) cancel();
       // A command may end without reading what it is asked; one that reads may tell something before.
-      const given = give(execution, inputOf(agent, turn));
+      const given = give(execution, inputOf(agent, turn), turn.clientTools.tools.length === 0);
       const told = await this.listen(agent, turn, execution);
       await given;
       const exit = await execution.exit;
@@ -97,24 +101,41 @@ export class AgentCommand {
   }
 
   /** Tells what the command tells; answers the beginning of what it says on the side. */
-  private async listen(agent: RunningAgent, turn: CommandTurn, { output }: Execution): Promise<string> {
+  private async listen(agent: RunningAgent, turn: CommandTurn, execution: Execution): Promise<string> {
     const story = new CommandStory(
       (event) => agent.emit(event),
       (messages) => turn.keep(messages),
     );
+    const turns = new PathTurns();
+    const alone = (work: () => Promise<void>): Promise<void> => turns.take('', work);
+    let failure: Error | null = null;
+    const fail = (error: Error): void => {
+      failure ??= error;
+      execution.cancel();
+    };
+    const reply = (line: string): Promise<void> => execution.write(Buffer.from(line));
+    const calls = new CommandCalls({ tools: turn.clientTools, story, alone, reply, signal: agent.signal, fail });
     const lines = new LineReader(MAX_LINE);
     const tell = async (data: Uint8Array | null): Promise<void> => {
-      for (const line of lines.add(data)) await story.tell(commandEvent(line), line);
+      for (const line of lines.add(data)) {
+        const event = commandEvent(line);
+        await alone(() =>
+          event?.type === 'tool_call' && calls.areOffered ? calls.ask(event) : story.tell(event, line),
+        );
+      }
     };
     let aside = '';
     try {
-      for await (const { stream, data } of output) {
+      for await (const { stream, data } of execution.output) {
         if (stream === 'stdout' && !agent.signal.aborted) await tell(data);
         else if (stream === 'stderr' && aside.length < LOGGED) aside += data.toString().slice(0, LOGGED - aside.length);
       }
       if (!agent.signal.aborted) await tell(null);
+      await calls.end();
+      if (failure !== null) throw failure as Error;
       await story.closeBlock();
     } finally {
+      await calls.end();
       // Also what a cancelled turn said: the next one goes on from there.
       await story.end();
     }
@@ -123,7 +144,10 @@ export class AgentCommand {
 }
 
 /** What the command reads: one JSON object. */
-function inputOf({ run }: RunningAgent, { endpoint, instructions, messages }: CommandTurn): Buffer {
+function inputOf(
+  { run }: RunningAgent,
+  { endpoint, instructions, messages, clientTools: { tools } }: CommandTurn,
+): Buffer {
   const history = toOpenAiMessages(messages);
   const last = history.pop() as { readonly content: string | readonly { readonly text?: string }[] } | undefined;
   const { content = '' } = last ?? {};
@@ -134,15 +158,17 @@ function inputOf({ run }: RunningAgent, { endpoint, instructions, messages }: Co
       response_id: run.id,
       model: endpoint.model,
       instructions,
+      ...(tools.length > 0 && { tools: tools.map((tool) => ({ type: 'function', function: tool })) }),
       history,
       message: isText ? content.map(({ text }) => text).join('\n') : content,
     })}\n`,
   );
 }
 
-async function give(execution: Execution, input: Buffer): Promise<void> {
+/** Nothing comes after it, unless there are answers to come. */
+async function give(execution: Execution, input: Buffer, isAll: boolean): Promise<void> {
   await execution.write(input);
-  await execution.write(null);
+  if (isAll) await execution.write(null);
 }
 
 /** Errors: `operation_failed`, `timeout`. */

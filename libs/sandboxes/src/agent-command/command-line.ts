@@ -1,7 +1,8 @@
 /** What a command tells in one line of its output. */
 export type CommandEvent =
   | { readonly type: 'text' | 'thinking'; readonly text: string }
-  | { readonly type: 'tool_use'; readonly id: string; readonly name: string; readonly input: object }
+  /** `tool_call` asks for it: a tool of the client's. */
+  | { readonly type: 'tool_use' | 'tool_call'; readonly id: string; readonly name: string; readonly input: object }
   | { readonly type: 'tool_result'; readonly id: string; readonly content: string; readonly isError: boolean };
 
 const ID = /^[\x21-\x7e]{1,200}$/;
@@ -13,8 +14,7 @@ export function commandEvent(line: string): CommandEvent | null {
   if (type === 'text' || type === 'thinking') return typeof text === 'string' ? { type, text } : null;
   const { id, name, input = {}, content, is_error: isError = false } = call;
   if (typeof id !== 'string' || !ID.test(id)) return null;
-  if (type === 'tool_use' && typeof name === 'string' && NAME.test(name) && isObject(input))
-    return { type, id, name, input };
+  if (isCall(type) && typeof name === 'string' && NAME.test(name) && isObject(input)) return { type, id, name, input };
   if (type === 'tool_result' && typeof content === 'string' && typeof isError === 'boolean')
     return { type, id, content, isError };
   return null;
@@ -28,6 +28,10 @@ function objectIn(line: string): Readonly<Record<string, unknown>> {
   } catch {
     return {};
   }
+}
+
+function isCall(type: unknown): type is 'tool_use' | 'tool_call' {
+  return type === 'tool_use' || type === 'tool_call';
 }
 
 function isObject(value: unknown): value is object {

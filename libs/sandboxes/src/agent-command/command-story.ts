@@ -1,12 +1,15 @@
 import type { LlmMessage } from '#platform';
 import type { AgentEvent } from '../agent/agent-event.js';
+import type { ToolAnswer, ToolCall } from '../agent/agent-loop.js';
 import type { CommandEvent } from './command-line.js';
 
 interface Call {
   readonly id: string;
   readonly name: string;
-  readonly input: object;
-  result: { readonly content: string; readonly isError: boolean } | null;
+  readonly input: unknown;
+  /** The client answers it, not the command. */
+  readonly isClients: boolean;
+  result: ToolAnswer | null;
 }
 
 const NO_RESULT = { content: 'The call has no result', isError: true };
@@ -27,13 +30,29 @@ export class CommandStory {
 
   /** A line of output: the event it is, or the text. */
   async tell(event: CommandEvent | null, line: string): Promise<void> {
-    if (event?.type === 'tool_use' && !this.ids.has(event.id)) return this.use(event);
+    if (event?.type === 'tool_use' && !this.knows(event.id)) return this.use(event, false);
     if (event?.type === 'tool_result') {
-      const call = this.calls.find(({ id, result }) => id === event.id && result === null);
+      const call = this.calls.find(({ id, isClients, result }) => id === event.id && !isClients && result === null);
       if (call) return this.finish(call, event);
     }
     if (event?.type === 'text' || event?.type === 'thinking') return this.say(event.type, event.text);
     return this.say('text', line);
+  }
+
+  /** Whether a call of that id was told. */
+  knows(id: string): boolean {
+    return this.ids.has(id);
+  }
+
+  /** A call that the client is to answer. */
+  request(call: ToolCall): Promise<void> {
+    return this.use(call, true);
+  }
+
+  /** What the client answered; nothing for a call that the story went on without. */
+  async answer(id: string, answer: ToolAnswer): Promise<void> {
+    const call = this.calls.find((each) => each.id === id && each.result === null);
+    if (call) await this.finish(call, answer);
   }
 
   /** The last of it is kept, whatever ended it. */
@@ -63,17 +82,17 @@ export class CommandStory {
     await this.emit({ type: `${kind}-delta`, id: this.block.id, text });
   }
 
-  private async use({ id, name, input }: Extract<CommandEvent, { type: 'tool_use' }>): Promise<void> {
+  private async use({ id, name, input }: ToolCall, isClients: boolean): Promise<void> {
     await this.closeBlock();
     await this.begin();
     this.ids.add(id);
-    this.calls.push({ id, name, input, result: null });
+    this.calls.push({ id, name, input, isClients, result: null });
     await this.emit({ type: 'tool-start', id, name, step: this.step });
     await this.emit({ type: 'tool-input-delta', id, text: JSON.stringify(input) });
-    await this.emit({ type: 'tool-executing', id, name, input });
+    await this.emit({ type: isClients ? 'tool-requested' : 'tool-executing', id, name, input });
   }
 
-  private async finish(call: Call, { content, isError }: NonNullable<Call['result']>): Promise<void> {
+  private async finish(call: Call, { content, isError }: ToolAnswer): Promise<void> {
     await this.closeBlock();
     call.result = { content, isError };
     await this.emit({ type: 'tool-end', id: call.id });
