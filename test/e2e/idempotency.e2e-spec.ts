@@ -3,6 +3,7 @@ import { jest } from '@jest/globals';
 import { Database, Idempotency, PeriodicTasks } from '#platform';
 import { type Answer, Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { startTestServer, type TestServer } from '../support/server.js';
+import { zip } from '../support/zip.js';
 
 const replayed = (answer: Answer): boolean => answer.headers.get('idempotency-replayed') === 'true';
 const withKey = (key: string = randomUUID()): Record<string, string> => ({ 'idempotency-key': key });
@@ -281,4 +282,57 @@ it('records are swept after a day, not before', async () => {
   await server.app.get(PeriodicTasks).runNow('idempotency.sweep');
   const left = await db.query<{ key: string }>(`select key from idempotency where key in ('old', 'young')`);
   expect(left.map(({ key }) => key)).toEqual(['young']);
+});
+
+describe('an upload of a skill with an Idempotency-Key', () => {
+  const skill = (text: string): Buffer => zip([{ name: 'SKILL.md', content: text }]);
+  const inForm = (text: string): FormData => {
+    const form = new FormData();
+    form.set('file', new Blob([new Uint8Array(skill(text))]), 'keyed.zip');
+    return form;
+  };
+  const upload = async (body: Buffer | FormData, key: string, name = 'keyed', client = alice): Promise<Answer> => {
+    const headers = { authorization: `Bearer ${client.key}`, ...(key !== '' && withKey(key)) };
+    const content = body instanceof FormData ? body : new Uint8Array(body);
+    const answer = await fetch(`${server.url}/v1/skills/${name}`, { method: 'POST', headers, body: content });
+    return { status: answer.status, headers: answer.headers, body: await answer.json() };
+  };
+  const read = async (): Promise<unknown> => (await alice.get('/v1/skills/keyed')).body;
+
+  it('is repeated with the first answer, in a form or not, whatever came since', async () => {
+    const first = await upload(skill('one'), 'upload-1');
+    expect(first.status).toBe(201);
+    await upload(skill('two'), '');
+    const before = await read();
+    for (const body of [skill('one'), inForm('one')]) {
+      const repeat = await upload(body, 'upload-1');
+      expect([repeat.status, repeat.body, replayed(repeat)]).toEqual([201, first.body, true]);
+    }
+    expect(await read()).toEqual(before);
+    // What the skill is already is an effect, too.
+    const same = await upload(inForm('two'), 'upload-2');
+    await alice.delete('/v1/skills/keyed');
+    expect(await upload(skill('two'), 'upload-2')).toMatchObject({ status: 201, body: same.body });
+    expect((await alice.get('/v1/skills/keyed')).status).toBe(404);
+  });
+
+  it('belongs to one archive, name and caller, and has its key free after a refusal', async () => {
+    expect(await upload(Buffer.from('no zip'), 'upload-3')).toMatchObject({ status: 400 });
+    expect(await upload(skill('three'), 'upload-3')).toMatchObject({ status: 201 });
+    const reused = { status: 422, body: { error: 'idempotency_key_reused' } };
+    expect(await upload(skill('four'), 'upload-3')).toMatchObject(reused);
+    expect(await upload(skill('three'), 'upload-3', 'keyed-too')).toMatchObject(reused);
+    expect(await upload(skill('three'), 'k'.repeat(256))).toMatchObject({ status: 400 });
+    const others = await upload(skill('four'), 'upload-3', 'keyed', await signUp(server));
+    expect([others.status, replayed(others)]).toEqual([201, false]);
+  });
+
+  it('has one effect when many come at once', async () => {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => upload(skill('five'), 'upload-5')));
+    const done = answers.filter(({ status }) => status === 201);
+    expect(done.filter((answer) => !replayed(answer))).toHaveLength(1);
+    for (const answer of answers.filter(({ status }) => status !== 201))
+      expect(answer).toMatchObject({ status: 409, body: { error: 'idempotency_key_in_use' } });
+    expect(await upload(skill('five'), 'upload-5')).toMatchObject({ status: 201, body: done[0]!.body });
+  });
 });

@@ -77,6 +77,7 @@ export {
   toIdempotencyKey,
 } from './idempotency/idempotent-routes.js';
 export * from './idempotency/openapi.js';
+export { StreamedRepeats } from './idempotency/streamed-repeats.js';
 export * from './usage/stored-bytes.js';
 export * from './usage/usage.js';
 export { type UsageReport, UsageReports } from './usage/usage-reports.js';

@@ -32,6 +32,7 @@ import { RateLimits } from './limits/rate-limits.js';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js';
 import { IdempotencyRepository } from './idempotency/idempotency.repository.js';
 import { Idempotency } from './idempotency/idempotency.js';
+import { StreamedRepeats } from './idempotency/streamed-repeats.js';
 import { Sealed } from './secrets/sealed.js';
 import { CallUsage } from './usage/call-usage.js';
 import { StoredBytes } from './usage/stored-bytes.js';
@@ -39,6 +40,8 @@ import { Usage } from './usage/usage.js';
 import { UsageReports } from './usage/usage-reports.js';
 import { V1UsageController } from './usage/v1-usage.controller.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
+
+const REPEATS = [Idempotency, StreamedRepeats];
 
 /** Everything a feature stands on. Imported once, by the application. */
 @Global()
@@ -76,7 +79,7 @@ export class PlatformModule {
         RateCountsRepository,
         RateLimits,
         CallUsage,
-        Idempotency,
+        ...REPEATS,
         IdempotencyRepository,
         BodyReader,
         NameResolver,
@@ -96,7 +99,7 @@ export class PlatformModule {
         Audit,
         RateLimits,
         BodyReader,
-        Idempotency,
+        ...REPEATS,
         NameResolver,
         Outbound,
         Llm,

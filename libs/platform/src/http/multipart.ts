@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import busboy from 'busboy';
@@ -19,6 +20,8 @@ export function readUploadedFile<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     const form = formOf(request, field);
+    // The file is told of by the connection, which is no part of what the request belongs to.
+    const begin = AsyncLocalStorage.bind(use);
     let used: Promise<Result> | undefined;
     const refuse = (error: unknown): void => {
       request.unpipe(form).off('close', onGone);
@@ -34,7 +37,7 @@ export function readUploadedFile<Result>(
       // A file that nobody reads holds up the form; one that fails on the way has told whoever reads it.
       file.on('error', () => undefined);
       if (name !== field || used !== undefined) return void file.resume();
-      used = use(file);
+      used = begin(file);
       used.catch(refuse);
     });
     form.on('error', (error) => {

@@ -1,24 +1,38 @@
+import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import {
   ApiBody,
   ApiConsumes,
   ApiCreatedResponse,
+  ApiHeader,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { bodyStream, Caller, type Principal, readUploadedFile, RequireScopes, StreamBody } from '#platform';
+import {
+  bodyStream,
+  Caller,
+  OwnIdempotency,
+  type Principal,
+  readUploadedFile,
+  RequireScopes,
+  StreamBody,
+  StreamedRepeats,
+} from '#platform';
 import { assertArchiveSize } from '../skills/skill-directories.js';
 import { SkillsService } from '../skills/skills.service.js';
 import { AgentSkill, AgentUploadedSkill } from './agent-skills.dto.js';
 
-/** Skills that new agent sessions of the account are made with. */
+/** Skills that new sessions of the account are made with. */
 @ApiTags('Agent skills')
 @Controller('v1/skills')
 export class AgentSkillsController {
-  constructor(private readonly skills: SkillsService) {}
+  constructor(
+    private readonly skills: SkillsService,
+    private readonly repeats: StreamedRepeats,
+  ) {}
 
   /** All of them, by name. */
   @Get()
@@ -42,7 +56,9 @@ export class AgentSkillsController {
   @RequireScopes('sandboxes:write')
   @HttpCode(201)
   @StreamBody()
+  @OwnIdempotency()
   @ApiOperation({ operationId: 'uploadAgentSkill', summary: 'Upload a skill' })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'A repeat with the same archive has one effect' })
   @ApiConsumes('application/zip')
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
   @ApiCreatedResponse({ type: AgentUploadedSkill })
@@ -53,10 +69,10 @@ export class AgentSkillsController {
   ): Promise<AgentUploadedSkill> {
     assertArchiveSize(Number(request.headers['content-length'] ?? 0));
     const isForm = /^multipart\//i.test(request.headers['content-type'] ?? '');
-    const skill = isForm
-      ? await readUploadedFile(request, 'file', (file) => this.skills.upload(caller, name, file))
-      : await this.skills.upload(caller, name, bodyStream(request));
-    return AgentUploadedSkill.from(skill);
+    const received = this.repeats.of(caller, request);
+    const upload = (content: Readable): Promise<AgentUploadedSkill> =>
+      this.skills.upload(caller, name, { content, received, render: (skill) => AgentUploadedSkill.from(skill) });
+    return isForm ? readUploadedFile(request, 'file', upload) : upload(bodyStream(request));
   }
 
   /** Sessions that have it keep it. */

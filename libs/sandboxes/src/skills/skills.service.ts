@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { Audit, Database, Events, type Principal } from '#platform';
+import { Audit, Database, Events, Idempotency, type Principal } from '#platform';
 import { SKILL_DELETED, SKILL_UPLOADED } from '../sandboxes.events.js';
 import { frontMatter } from '../workbench/front-matter.js';
 import { PathTurns } from '../workspace/path-turns.js';
@@ -25,7 +25,15 @@ const MAX_DESCRIPTION = 1_024;
 /** Of SKILL.md: its front matter comes first. */
 const READ_BYTES = 16_384;
 
-/** Skills of an account: directories of instructions that new agent sessions are made with (sandbox-sessions.md §B7). */
+export interface SkillUpload<Body> {
+  readonly content: Readable;
+  /** Told what has arrived, before it changes anything: a repeated request ends there. */
+  received(digest: Buffer): Promise<void>;
+  /** As it is answered. */
+  render(skill: Skill): Body;
+}
+
+/** Skills of an account: directories of instructions that new sandboxes are made with (sandbox-sessions.md §B7). */
 @Injectable()
 export class SkillsService {
   /** Archives are unpacked one at a time of each account: the threads that inflate are the whole server's. */
@@ -38,6 +46,7 @@ export class SkillsService {
     private readonly sweep: SkillSweep,
     private readonly events: Events,
     private readonly audit: Audit,
+    private readonly idempotency: Idempotency,
     private readonly clock: Clock,
   ) {}
 
@@ -58,13 +67,16 @@ export class SkillsService {
    * that the skill came in once more changes nothing. Errors: `invalid_input` for the name; `bad_request`,
    * `payload_too_large` for the archive; `conflict` (`skills.limit`).
    */
-  async upload(caller: Principal, name: string, content: Readable): Promise<Skill> {
+  async upload<Body>(caller: Principal, name: string, upload: SkillUpload<Body>): Promise<Body> {
     assertSkillName(name);
-    const received = await this.directories.receive(caller.accountId, content);
+    const received = await this.directories.receive(caller.accountId, upload.content);
     try {
+      await upload.received(Buffer.from(received.digest, 'hex'));
       return await this.turns.take(caller.accountId, async () => {
         const current = await this.skills.find(caller.accountId, name);
-        return current?.archiveDigest === received.digest ? current : this.install(caller, name, received);
+        return current?.archiveDigest === received.digest
+          ? this.db.transaction(() => this.settle(upload.render(current)))
+          : this.install(caller, name, received, upload);
       });
     } finally {
       await this.directories.discard(received);
@@ -81,7 +93,12 @@ export class SkillsService {
     });
   }
 
-  private async install(caller: Principal, name: string, received: ReceivedArchive): Promise<Skill> {
+  private async install<Body>(
+    caller: Principal,
+    name: string,
+    received: ReceivedArchive,
+    { render }: Pick<SkillUpload<Body>, 'render'>,
+  ): Promise<Body> {
     const { accountId } = caller;
     const staged = await this.directories.unpack(received);
     const description = await descriptionIn(join(staged.content, SKILL_FILE));
@@ -100,13 +117,18 @@ export class SkillsService {
         const what = { event: SKILL_UPLOADED, action: 'skill.upload' };
         await this.record(caller, name, what, { version_id: version });
         tx.afterCommit(() => this.sweep.wake(accountId));
-        return skill;
+        return this.settle(render(skill));
       });
     } catch (error) {
       // After any other failure the row may be there all the same; what nothing refers to, the sweep takes away.
       if (error instanceof DomainError) await this.directories.remove(accountId, version);
       throw error;
     }
+  }
+
+  private async settle<Body>(body: Body): Promise<Body> {
+    await this.idempotency.settle(201, body);
+    return body;
   }
 
   private async record(
