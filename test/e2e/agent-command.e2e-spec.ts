@@ -80,6 +80,27 @@ const deeds = {
 await deeds[word]();
 `;
 
+/** Asks the client to look words up, in a session that has a tool for that; reads lines, for more input is to come. */
+const CALLER = `
+import { createInterface } from 'node:readline';
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const next = async () => JSON.parse((await lines.next()).value);
+const tell = (event) => process.stdout.write(JSON.stringify(event) + '\\n');
+const input = await next();
+const call = (id, word, name = 'look_up') => tell({ type: 'tool_call', id, name, input: { word } });
+const say = (text) => tell({ type: 'text', text });
+if (input.message === 'stay') { call('s', 'x'); await next(); }
+call('a', 'first');
+call('b', 'second');
+tell({ type: 'tool_result', id: 'a', content: 'forged' });
+call('c', 'x', 'no_such_tool');
+call('a', 'again');
+const answers = [await next(), await next(), await next(), await next()];
+say(JSON.stringify({ tools: input.tools, answers }));
+process.exit(0);
+`;
+const LOOK_UP = { name: 'look_up', parameters: { type: 'object', properties: { word: { type: 'string' } } } };
+
 let peer: LlmPeer;
 let server: TestServer;
 let alice: TestAccount;
@@ -199,6 +220,49 @@ onAbleMachines('a command as the agent', () => {
     await put('agent-command', 'no-such-program', bob);
     const missing = await (await send(await create(bob), 'Hello', bob)).all();
     expect(missing.at(-1)).toMatchObject({ event: 'message.error', data: { error: 'agent_command_not_found' } });
+  });
+
+  it('asks for tools of the client, and is given their results', async () => {
+    const bob = await signUp(server);
+    await put('caller.mjs', CALLER, bob);
+    await put('agent-command', `${NODE} caller.mjs`, bob);
+    const tools = [{ type: 'function', function: LOOK_UP }];
+    const { id: session } = (await bob.post('/v1/sessions', { tools })).body;
+    const stream = await send(session as string, 'go', bob);
+    await stream.until('text.delta');
+    const asked = stream.events.filter(({ event }) => event === 'tool_call.requested').map(({ data }) => data);
+    expect(asked).toMatchObject([
+      { id: 'a', name: 'look_up', input: { word: 'first' } },
+      { id: 'b', name: 'look_up', input: { word: 'second' } },
+    ]);
+    const answer = (results: object[]) =>
+      bob.post(`/v1/sessions/${session}/tool_results`, { response_id: stream.id, tool_results: results } as never);
+    expect(await answer([{ id: 'c', content: 'x' }])).toMatchObject({ status: 404 });
+    expect(await answer([{ id: 'b', content: 'no', is_error: true }])).toMatchObject({ status: 200 });
+    await stream.until('tool_result');
+    expect(await answer([{ id: 'a', content: { found: 1 } }])).toMatchObject({ status: 200 });
+    const events = await stream.all();
+    expect(events.at(-1)?.event).toBe('message.completed');
+    expect(
+      events.filter(({ event }) => event === 'tool_result').map(({ data }) => [data['id'], data['content']]),
+    ).toEqual([
+      ['b', 'no'],
+      ['a', '{"found":1}'],
+    ]);
+    const said = JSON.parse(textOf(events).split('\n').at(-1)!) as { tools: object[]; answers: { id: string }[] };
+    expect(said.tools).toEqual(tools);
+    expect(said.answers).toEqual([
+      { type: 'tool_result', id: 'c', content: "There is no tool 'no_such_tool'", is_error: true },
+      { type: 'tool_result', id: 'a', content: "The id 'a' was used before", is_error: true },
+      { type: 'tool_result', id: 'b', content: 'no', is_error: true },
+      { type: 'tool_result', id: 'a', content: '{"found":1}', is_error: false },
+    ]);
+    // The next turn knows what was asked and answered; a cancelled one leaves nobody waiting.
+    const waiting = await send(session as string, 'stay', bob);
+    await waiting.until('tool_call.requested');
+    await bob.post(`/v1/sessions/${session}/responses/${waiting.id}/cancel`);
+    expect((await waiting.all()).at(-1)?.event).toBe('message.cancelled');
+    expect((await bob.get(`/v1/sessions/${session}`)).body.busy).toBe(false);
   });
 
   it('answers in chats too', async () => {

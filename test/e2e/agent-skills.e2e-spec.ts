@@ -4,8 +4,10 @@ import { PeriodicTasks } from '../../libs/platform/src/index.js';
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually, mintKey, sql } from '../support/pinned-sessions.js';
+import { startCheckout } from '../support/checkouts.js';
 import { onAbleMachines } from '../support/sandboxes.js';
 import { startTestServer, type TestServer } from '../support/server.js';
+import { answerIn, sendChat, userSays } from '../support/ui-stream.js';
 import { zip, type ZipEntry } from '../support/zip.js';
 
 let peer: LlmPeer;
@@ -319,6 +321,29 @@ onAbleMachines('a session', () => {
       carol,
     );
     expect(stdout).toBe('50\n');
+  });
+});
+
+onAbleMachines('a session of the sandbox surface', () => {
+  it('has them too: it names them, finds them, and its agent is told', async () => {
+    const dave = await signUp(server);
+    await upload('greet', zip([note('hello', 'Use it for greeting')]), dave);
+    const { id, run } = await startCheckout(server, dave);
+    const refs = [{ source: 'account', skillName: 'greet' }];
+    expect((await dave.get(`/api/sessions/${id}`)).body).toMatchObject({ session: { globalSkillRefs: refs } });
+    await upload('later', skill('later'), dave);
+    await dave.delete('/v1/skills/greet');
+    const seen = await run('cd /opt/sandbox/skills && tail -n 1 */SKILL.md && ls && (touch greet/x || echo no)');
+    expect(seen).toBe('hellogreet\nno\n');
+    const skills = [{ name: 'greet', description: 'Use it for greeting' }];
+    expect((await dave.get(`/api/sessions/${id}/skills`)).body).toEqual({ skills });
+    const { chats } = (await dave.get(`/api/sessions/${id}/chats`)).body as { chats: { id: string }[] };
+    const before = peer.calls.length;
+    await answerIn(await sendChat(dave, { session: id, id: chats[0]!.id }, [userSays('Hello')]));
+    expect(JSON.stringify(peer.calls[before]!.messages[0])).toContain('- greet: Use it for greeting');
+    expect((await dave.post('/api/sessions')).body).toMatchObject({
+      session: { globalSkillRefs: [{ source: 'account', skillName: 'later' }] },
+    });
   });
 });
 

@@ -64,7 +64,16 @@ const MANIFEST = [
 const INNER = [
   ...['tool', 'tool_version', 'original_session_id', 'provider', 'model_id', 'message_count', 'turn_count', 'etag'],
   ...['tool_use_count', 'total_input_tokens', 'total_output_tokens', 'duration_ms', 'rules_source', 'rules_version'],
-  ...['rules_hash', 'instruction_artifacts', 'remote_url', 'branch', 'commit_sha', 'mcp_servers', 'tools_used'],
+  ...[
+    'rules_hash',
+    'instruction_artifacts',
+    'remote_url',
+    'branch',
+    'commit_sha',
+    'commits',
+    'mcp_servers',
+    'tools_used',
+  ],
 ];
 const BLOCK = ['type', 'text', 'name', 'tool_use_id', 'input', 'content', 'is_error', 'source', 'summary'];
 const MESSAGE = ['msg_id', 'role', 'content', 'timestamp', 'is_sidechain', 'is_meta', 'usage', 'metadata', 'model'];

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
+import { PeriodicTasks } from '../../libs/platform/src/index.js';
 import { ConversationCapture } from '../../libs/sessions/src/capture/conversation-capture.js';
 import { newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { admin, Client, signUp, type TestAccount } from '../support/client.js';
+import { moveClock } from '../support/clock.js';
 import { actingFor, seedMember, seedOrg } from '../support/org-rows.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
@@ -234,6 +237,39 @@ describe('what happens to a recorded chat', () => {
     await says(chat, 'The planigale again.');
     await caughtUp();
     expect(await found(ann, 'planigale')).toEqual([]);
+  });
+});
+
+describe('a chat that has grown large', () => {
+  const due = (): Promise<unknown> => server.app.get(PeriodicTasks).runNow('sessions.record-due');
+  const large = async (): Promise<[TestChat, string]> => {
+    const chat = await newChat();
+    await says(chat, randomBytes(150_000).toString('base64'));
+    return [chat, await recorded(chat)];
+  };
+
+  it('is recorded every so often, what was said meanwhile at once, and holds nobody up', async () => {
+    const [chat, id] = await large();
+    for (const n of [1, 2, 3]) await says(chat, `Pademelon number ${n}.`);
+    await caughtUp();
+    await due();
+    expect(await versionsOf(id)).toHaveLength(1);
+    moveClock([server], 5 * 60_000);
+    await due();
+    expect(await versionsOf(id)).toHaveLength(2);
+    await untilFound(id, 'pademelon');
+    await due();
+    expect(await versionsOf(id)).toHaveLength(2);
+  });
+
+  it('is recorded before its sandbox is cleared away', async () => {
+    const [chat, id] = await large();
+    await says(chat, 'The last bandicoot.');
+    expect((await ann.delete(`/api/sessions/${chat.sandbox}`)).status).toBe(200);
+    await caughtUp();
+    await server.app.get(PeriodicTasks).runNow('sandboxes.reconcile');
+    await due();
+    await untilFound(id, 'bandicoot');
   });
 });
 

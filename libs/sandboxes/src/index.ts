@@ -3,7 +3,12 @@ export type { ModelDoor } from './model-door/model-door.js';
 export { type AccessMode, AccessScope, type WorkspacePath } from './scope/access-scope.js';
 export { type FileAccess, OWN_DIRECTORIES, toFileAccess, WHOLE_WORKSPACE } from './scope/file-access.js';
 export { notInScope, toWorkspacePath } from './scope/requested-path.js';
-export type { Conversation, ConversationMessage, ConversationRef } from './conversations/conversation.js';
+export type {
+  CheckoutState,
+  Conversation,
+  ConversationMessage,
+  ConversationRef,
+} from './conversations/conversation.js';
 export { Conversations } from './conversations/conversations.js';
 export * from './sandboxes.module.js';
 export { type Mount, mountPlan } from './provider/mount-plan.js';

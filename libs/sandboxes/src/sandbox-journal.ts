@@ -10,11 +10,13 @@ export class SandboxJournal {
     private readonly events: Events,
     private readonly audit: Audit,
     private readonly consumers: EventConsumers,
+    private readonly conversations: Conversations,
   ) {}
 
   /** Whether something that was said in it is still to be recorded. */
-  isUnrecorded(sandboxId: string): Promise<boolean> {
-    return this.consumers.isBehind(Conversations.RECORDER, sandboxId);
+  async isUnrecorded(sandboxId: string): Promise<boolean> {
+    const isBehind = await this.consumers.isBehind(Conversations.RECORDER, sandboxId);
+    return isBehind || this.conversations.isWaiting(sandboxId);
   }
 
   /** `caller` is null for what the server does by itself. Facts are ids and small values. */

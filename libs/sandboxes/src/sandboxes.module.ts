@@ -12,6 +12,7 @@ import { CloneHosts } from './coding-sessions/clone-url.js';
 import { CodingSessionCreation } from './coding-sessions/coding-session-creation.js';
 import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repository.js';
 import { CodingSessionsService } from './coding-sessions/coding-sessions.service.js';
+import { ConversationCheckouts } from './conversations/conversation-checkouts.js';
 import { Conversations } from './conversations/conversations.js';
 import { ConversationsRepository } from './conversations/conversations.repository.js';
 import { Egress } from './egress/egress.js';
@@ -88,6 +89,7 @@ const provider = {
     CodingSessionCreation,
     CodingSessionsRepository,
     CodingSessionsService,
+    ConversationCheckouts,
     Conversations,
     ConversationsRepository,
     Egress,

@@ -11,6 +11,8 @@ export interface SessionListQuery {
   readonly after: { readonly updatedAt: string; readonly uid: string } | null;
   readonly tools: readonly string[] | null;
   readonly tag: string | null;
+  /** On which it stood, or that was made in it; the beginning of its id will do. */
+  readonly commit: string | null;
   readonly isDeleted: boolean;
 }
 
@@ -40,6 +42,7 @@ const COLUMNS = `s.uid, s.id, s.account_id as "accountId", s.user_id as "userId"
   s.ticket_id as "ticketId", s.retrieval_audit_id as "retrievalAuditId", s.rules_source as "rulesSource",
   s.rules_version as "rulesVersion", s.rules_hash as "rulesHash", s.instruction_artifacts as "instructionArtifacts",
   s.git_remote as "gitRemote", s.git_branch as "gitBranch", s.git_commit as "gitCommit",
+  s.git_commits as "gitCommits",
   s.dlp_scan_results as "dlpScanResults", s.version_id::text as "versionId", v.etag,
   v.archive_bytes::float8 as "archiveBytes", s.created_at as "createdAt", s.updated_at as "updatedAt",
   s.uploaded_at as "uploadedAt", s.deleted_at as "deletedAt", s.deleted_by as "deletedBy",
@@ -48,6 +51,10 @@ const TABLES = 'captured_session s join session_version v on v.id = s.version_id
 
 /** A session as `CapturedSession` has it, for queries that join further tables. */
 export { COLUMNS as SESSION_COLUMNS, TABLES as SESSION_TABLES };
+
+/** Whether session `s` has to do with the commit whose id begins with the parameter, which holds hexadecimal digits only. */
+export const ofCommit = (parameter: string): string =>
+  `(s.git_commit like ${parameter} || '%' or exists (select from unnest(s.git_commits) made where made like ${parameter} || '%'))`;
 
 const NAMED = `s.account_id = $1 and s.user_id = $2 and (s.id = $3 or (s.alias = $3 and s.deleted_at is null))`;
 const NEWEST_FIRST = `date_trunc('milliseconds', s.updated_at) desc, s.uid desc`;
@@ -129,8 +136,8 @@ export class SessionsRepository {
   list(owner: SessionOwner, query: SessionListQuery): Promise<CapturedSession[]> {
     return this.db.query<CapturedSession>(
       `select ${COLUMNS} from ${TABLES}
-        where ${FILTER} and ($6::timestamptz is null or (date_trunc('milliseconds', s.updated_at), s.uid) < ($6, $7::uuid))
-        order by ${NEWEST_FIRST} limit $8 offset $9`,
+        where ${FILTER} and ($7::timestamptz is null or (date_trunc('milliseconds', s.updated_at), s.uid) < ($7, $8::uuid))
+        order by ${NEWEST_FIRST} limit $9 offset $10`,
       [
         ...filterOf(owner, query),
         query.after?.updatedAt ?? null,
@@ -229,8 +236,9 @@ export class SessionsRepository {
 }
 
 const FILTER = `s.account_id = $1 and s.user_id = $2 and (s.deleted_at is not null) = $3
-  and ($4::text[] is null or s.source_tool = any($4)) and ($5::text is null or s.tags @> array[$5])`;
+  and ($4::text[] is null or s.source_tool = any($4)) and ($5::text is null or s.tags @> array[$5])
+  and ($6::text is null or ${ofCommit('$6')})`;
 
 function filterOf(owner: SessionOwner, query: SessionListQuery): unknown[] {
-  return [owner.accountId, owner.userId, query.isDeleted, query.tools, query.tag];
+  return [owner.accountId, owner.userId, query.isDeleted, query.tools, query.tag, query.commit];
 }

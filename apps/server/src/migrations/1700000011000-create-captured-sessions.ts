@@ -46,6 +46,7 @@ const STATEMENTS = [
     git_remote text,
     git_branch text,
     git_commit text,
+    git_commits text[] not null default '{}',
     dlp_scan_results jsonb,
     version_id bigint not null,
     created_at timestamptz not null,

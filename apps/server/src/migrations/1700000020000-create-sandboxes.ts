@@ -62,7 +62,6 @@ const STATEMENTS = [
     clone_url text,
     is_new_branch boolean not null,
     is_stopping boolean not null default false,
-    skill_refs jsonb not null default '[]',
     provider_state jsonb not null,
     expires_at timestamptz,
     hibernate_after timestamptz,

@@ -1,13 +1,13 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Skills of accounts, and which of them each agent session was made with. */
+/** Skills of accounts, and which of them each sandbox was made with. */
 export class CreateSkills1700000026000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of STATEMENTS) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop table agent_session_skill, skill, skill_version');
+    await runner.query('drop table sandbox_skill, skill, skill_version');
   }
 }
 
@@ -32,11 +32,11 @@ const STATEMENTS = [
     primary key (account_id, name)
   )`,
   `create index skill_by_version on skill (version_id)`,
-  `create table agent_session_skill (
-    sandbox_id text not null references agent_session (sandbox_id) on delete cascade,
+  `create table sandbox_skill (
+    sandbox_id text not null references sandbox (id) on delete cascade,
     name text not null,
     version_id text not null references skill_version (id),
     primary key (sandbox_id, name)
   )`,
-  `create index agent_session_skill_by_version on agent_session_skill (version_id)`,
+  `create index sandbox_skill_by_version on sandbox_skill (version_id)`,
 ];

@@ -7,6 +7,7 @@ import { AgentRuns } from './agent-runs.service.js';
 import { AgentTurnsRepository } from './agent-turns.repository.js';
 import { AgentTurnsService } from './agent-turns.service.js';
 import { ClientToolCalls } from './client-tool-calls.js';
+import { SandboxAgent } from './sandbox-agent.js';
 import { SandboxTools } from './sandbox-tools.js';
 import { SessionAgent } from './session-agent.js';
 import { SessionInstructions } from './session-instructions.js';
@@ -25,6 +26,7 @@ export const AGENT_PROVIDERS: Provider[] = [
   AgentTurnsRepository,
   AgentTurnsService,
   ClientToolCalls,
+  SandboxAgent,
   SandboxTools,
   SessionAgent,
   SessionInstructions,

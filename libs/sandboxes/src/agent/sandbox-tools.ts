@@ -12,6 +12,8 @@ export interface AgentSurroundings {
   readonly place: SandboxPlace;
   /** Where relative paths start, below the workspace; '' for the workspace itself. */
   readonly base: string;
+  /** A command is about to run. */
+  readonly onCommand?: () => void;
 }
 
 const COMMAND_MS = 120_000;
@@ -33,7 +35,7 @@ export class SandboxTools {
     return [this.exec(where), this.readFile(where), this.writeFile(where), this.listFiles(where)];
   }
 
-  private exec({ place, base }: AgentSurroundings): AgentTool {
+  private exec({ place, base, onCommand }: AgentSurroundings): AgentTool {
     return {
       name: 'exec',
       description: 'Run a shell command in the sandbox and read what it prints. It has no terminal and no input.',
@@ -46,6 +48,7 @@ export class SandboxTools {
       ),
       run: async (input, signal) => {
         const seconds = numberIn(input, 'timeout_seconds') ?? COMMAND_MS / 1_000;
+        onCommand?.();
         const execution = await this.provider.exec(place, {
           argv: ['sh', '-c', textIn(input, 'command')],
           env: {},

@@ -1,33 +1,29 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig, Llm, type LlmMessage, type Principal } from '#platform';
-import { AgentCommand } from '../agent-command/agent-command.js';
+import { Llm, type LlmMessage, type Principal } from '#platform';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
 import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
-import { WORKSPACE_INSIDE } from '../workspace/located.js';
+import type { WorkspacePath } from '../scope/access-scope.js';
 import type { FileView } from '../workspace/workspace-files.js';
-import { AgentLoop } from './agent-loop.js';
 import type { AgentWork } from './agent-runs.service.js';
 import { AgentTurnsRepository } from './agent-turns.repository.js';
 import { ClientToolCalls } from './client-tool-calls.js';
 import { modelEndpoint } from './model-endpoint.js';
-import { SandboxTools } from './sandbox-tools.js';
+import { SandboxAgent } from './sandbox-agent.js';
 import { SessionInstructions } from './session-instructions.js';
 
 /** Of a conversation, so much is shown to the model: about 100,000 tokens. */
 const MAX_CONVERSATION_BYTES = 400_000;
 
-/** The agent of a session: a model with the tools of its sandbox, or the operator's command in it. */
+/** The agent of a session. */
 @Injectable()
 export class SessionAgent {
   constructor(
     private readonly llm: Llm,
     private readonly lifecycle: SandboxLifecycle,
-    private readonly tools: SandboxTools,
     private readonly clientCalls: ClientToolCalls,
     private readonly turns: AgentTurnsRepository,
     private readonly instructions: SessionInstructions,
-    private readonly config: AppConfig,
-    private readonly command: AgentCommand,
+    private readonly agent: SandboxAgent,
   ) {}
 
   /** The next turn of the session's conversation. Errors: `unavailable` (`llm_not_configured`). */
@@ -40,26 +36,25 @@ export class SessionAgent {
       // It may have been stopped before anybody listened.
       if (use.signal.aborted) agent.stop();
       agent.signal.throwIfAborted();
-      const { scope } = use.place;
-      const view: FileView = { caller, accountId: session.accountId, scope };
+      const view: FileView = { caller, accountId: session.accountId, scope: use.place.scope };
       const turn = { sandboxId: session.id, runId: agent.run.id };
       const conversation = await this.turns.conversation(session.id, MAX_CONVERSATION_BYTES);
       const first = conversation.findIndex(({ role }) => role === 'user');
-      const said = {
-        endpoint,
+      return this.agent.answer(agent, {
+        conversation: { accountId: session.accountId, sandboxId: session.id, chatId: null },
+        ...{ use, view, base: '', endpoint },
+        checkout: { directory: repositoryOf(session), since: session.createdAt },
         instructions: await this.instructions.of(session, view),
         messages: conversation.slice(Math.max(0, first)),
-        keep: (messages: readonly LlmMessage[]) => this.turns.say(turn, messages),
-      };
-      if (this.command.isSet) return this.command.run(agent, { ...said, place: use.place, cwd: WORKSPACE_INSIDE });
-      const loop = new AgentLoop(this.llm, agent, {
-        ...said,
-        tools: this.tools.of({ view, place: use.place, base: '' }),
         clientTools: this.clientCalls.of(agent.run.id, session.tools),
-        maxSteps: this.config.AGENT_MAX_STEPS,
-        maxTokens: this.config.AGENT_TOKENS_PER_TURN,
+        keep: (messages: readonly LlmMessage[]) => this.turns.say(turn, messages),
       });
-      return loop.run();
     };
   }
+}
+
+/** Where a repository is looked for: in the one place where the session writes, or at the root of the workspace. */
+function repositoryOf({ fileAccess: { write } }: AgentSession): WorkspacePath {
+  const [place = ''] = write;
+  return write.length === 1 && place !== '' ? place.split('/') : [];
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
 import type { AccessScope } from '../scope/access-scope.js';
-import { SKILLS_INSIDE } from '../skills/skill.js';
+import { type KnownSkill, skillList } from '../skills/skill-list.js';
 import { SkillsRepository } from '../skills/skills.repository.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
 import { type FileView, WorkspaceFiles } from '../workspace/workspace-files.js';
@@ -19,7 +19,7 @@ export class SessionInstructions {
   ) {}
 
   async of({ id }: Pick<AgentSession, 'id'>, view: FileView): Promise<string> {
-    return instructions(view.scope, await this.skills.ofSession(id), await this.memory(view));
+    return instructions(view.scope, await this.skills.ofSandbox(id), await this.memory(view));
   }
 
   /** What earlier sessions noted for later ones; null when there is nothing that this one may read. */
@@ -40,11 +40,6 @@ export class SessionInstructions {
   }
 }
 
-interface KnownSkill {
-  readonly name: string;
-  readonly description: string;
-}
-
 function instructions(scope: AccessScope, skills: readonly KnownSkill[], memory: string | null): string {
   const { read, write } = scope.access;
   const list = (paths: readonly string[]): string =>
@@ -57,13 +52,4 @@ function instructions(scope: AccessScope, skills: readonly KnownSkill[], memory:
     ...(skills.length === 0 ? [] : [skillList(skills)]),
     ...(memory === null ? [] : [`Notes of earlier sessions (${MEMORY}):\n${memory}`]),
   ].join('\n\n');
-}
-
-function skillList(skills: readonly KnownSkill[]): string {
-  const lines = skills.map(({ name, description }) => `- ${name}${description === '' ? '' : `: ${description}`}`);
-  return [
-    `Skills are instructions for certain work, each a directory ${SKILLS_INSIDE}/<name> that cannot be written. When one`,
-    'fits what is asked, first read its SKILL.md by a command (cat), and follow it. There are:',
-    ...lines,
-  ].join('\n');
 }

@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig, Llm, type LlmEndpoint, type LlmMessage, llmNotConfigured, type Principal } from '#platform';
-import { AgentCommand } from '../agent-command/agent-command.js';
-import { AgentLoop, type ClientTools } from '../agent/agent-loop.js';
+import { Llm, type LlmEndpoint, type LlmMessage, llmNotConfigured, type Principal } from '#platform';
+import type { ClientTools } from '../agent/agent-loop.js';
 import type { AgentWork } from '../agent/agent-runs.service.js';
-import { SandboxTools } from '../agent/sandbox-tools.js';
+import { SandboxAgent } from '../agent/sandbox-agent.js';
 import type { Chat } from '../chats/chat.js';
 import { ChatsRepository } from '../chats/chats.repository.js';
 import { checkoutOf } from '../coding-sessions/checkout.js';
 import { SandboxLifecycle, type SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
+import { type KnownSkill, skillList } from '../skills/skill-list.js';
+import { SkillsRepository } from '../skills/skills.repository.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
 import { toModelMessages } from './model-messages.js';
 
@@ -21,16 +22,15 @@ const NO_CLIENT_TOOLS: ClientTools = {
   answer: () => Promise.resolve({ content: '', isError: true }),
 };
 
-/** The agent of chats: a model with the tools of the sandbox that the chat is in, or the operator's command in it. */
+/** The agent of chats. */
 @Injectable()
 export class ChatAgent {
   constructor(
     private readonly llm: Llm,
-    private readonly tools: SandboxTools,
     private readonly chats: ChatsRepository,
     private readonly lifecycle: SandboxLifecycle,
-    private readonly config: AppConfig,
-    private readonly command: AgentCommand,
+    private readonly skills: SkillsRepository,
+    private readonly agent: SandboxAgent,
   ) {}
 
   /** What a chat without a model of its own speaks to; null without any. */
@@ -57,25 +57,21 @@ export class ChatAgent {
       agent.signal.throwIfAborted();
       const { scope } = use.place;
       const base = checkoutOf(scope).join('/');
-      const said = {
-        endpoint,
-        instructions: instructions(base),
-        messages: await this.conversation(chat),
-        // The message is put together of the run's events when it ends.
-        keep: () => Promise.resolve(),
-      };
-      const loop = new AgentLoop(this.llm, agent, {
-        ...said,
-        tools: this.tools.of({ view: { caller, accountId: chat.accountId, scope }, place: use.place, base }),
-        clientTools: NO_CLIENT_TOOLS,
-        maxSteps: this.config.AGENT_MAX_STEPS,
-        maxTokens: this.config.AGENT_TOKENS_PER_TURN,
-      });
+      const { accountId, sandboxId, id: chatId } = chat;
       try {
-        if (!this.command.isSet) return await loop.run();
-        return await this.command.run(agent, { ...said, place: use.place, cwd: `${WORKSPACE_INSIDE}/${base}` });
+        return await this.agent.answer(agent, {
+          conversation: { accountId, sandboxId, chatId },
+          ...{ use, view: { caller, accountId, scope }, base, endpoint },
+          // All that was ever done in a checkout of its own.
+          checkout: { directory: checkoutOf(scope), since: new Date(0) },
+          instructions: instructions(base, await this.skills.ofSandbox(sandboxId)),
+          messages: await this.conversation(chat),
+          clientTools: NO_CLIENT_TOOLS,
+          // The message is put together of the run's events when it ends.
+          keep: () => Promise.resolve(),
+        });
       } finally {
-        await this.lifecycle.ping({ id: chat.sandboxId });
+        await this.lifecycle.ping({ id: sandboxId });
       }
     };
   }
@@ -97,10 +93,11 @@ export class ChatAgent {
   }
 }
 
-function instructions(base: string): string {
+function instructions(base: string, skills: readonly KnownSkill[]): string {
   return [
     'You are a coding agent that works in a sandbox, by the tools you are given.',
     `The working directory is ${WORKSPACE_INSIDE}/${base}; the repository, if there is one, is checked out there.`,
     'There is no network. Do what is asked, check the result, and say briefly what you did.',
+    ...(skills.length === 0 ? [] : [skillList(skills)]),
   ].join('\n');
 }

@@ -6,6 +6,7 @@ import type { Chat } from '../chats/chat.js';
 import { ChatsService } from '../chats/chats.service.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { SANDBOX_CREATED } from '../sandboxes.events.js';
+import { SkillsRepository } from '../skills/skills.repository.js';
 import { newBranchName } from './branch-name.js';
 import type { CodingSession, NewCodingSession } from './coding-session.js';
 import { CodingSessionsRepository } from './coding-sessions.repository.js';
@@ -18,6 +19,7 @@ export class CodingSessionCreation {
     private readonly db: Database,
     private readonly sessions: CodingSessionsRepository,
     private readonly chats: ChatsService,
+    private readonly skills: SkillsRepository,
     private readonly journal: SandboxJournal,
     private readonly memberships: Memberships,
     private readonly users: UsersService,
@@ -32,9 +34,10 @@ export class CodingSessionCreation {
       const title = input.title ?? (await this.drawTitle(caller.accountId));
       const session = newSession(caller, { ...input, title, branch }, this.clock.date());
       await this.sessions.insert(session, orgId);
+      const skills = await this.skills.giveTo(session.id, session.accountId);
       const what = { event: SANDBOX_CREATED, action: 'sandbox.create' };
       await this.journal.record(caller, session, what, { surface: 'coding' });
-      return { session, chat: await this.chats.addFirst(caller, session) };
+      return { session: { ...session, skills }, chat: await this.chats.addFirst(caller, session) };
     });
   }
 
@@ -77,7 +80,7 @@ function newSession(
     cloneUrl,
     isNewBranch,
     isStopping: false,
-    skillRefs: [],
+    skills: [],
     providerState: { type: 'vercel' },
     state: 'provisioning',
     version: 0,

@@ -16,7 +16,8 @@ export interface CodingSession extends Sandbox {
   readonly isNewBranch: boolean;
   /** Archived, but what ran in it is not known to have ended yet. */
   readonly isStopping: boolean;
-  readonly skillRefs: readonly object[];
+  /** Names of those of its account that it was made with, in order. */
+  readonly skills: readonly string[];
   /** What the provider has to know to find the sandbox again (§A12.4). */
   readonly providerState: Readonly<Record<string, unknown>>;
   /** The lease of the background timer. */

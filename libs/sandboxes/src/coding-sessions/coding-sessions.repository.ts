@@ -21,10 +21,11 @@ const COLUMNS = `s.id, s.account_id as "accountId", s.user_id as "userId", s.sta
   s.lease_id as "leaseId", s.last_activity_at as "lastActivityAt", s.created_at as "createdAt",
   s.updated_at as "updatedAt", c.title, c.status, c.artist_id as "artistId", c.repo_owner as "repoOwner",
   c.repo_name as "repoName", c.branch, c.clone_url as "cloneUrl", c.is_new_branch as "isNewBranch",
-  c.is_stopping as "isStopping", c.skill_refs as "skillRefs", c.provider_state as "providerState",
+  c.is_stopping as "isStopping", c.provider_state as "providerState",
   c.expires_at as "expiresAt", c.hibernate_after as "hibernateAfter", c.lines_added as "linesAdded",
   c.lines_removed as "linesRemoved", c.snapshot_url as "snapshotUrl", c.snapshot_created_at as "snapshotCreatedAt",
-  c.snapshot_bytes::float8 as "snapshotBytes", c.cached_diff as "cachedDiff", c.cached_diff_at as "cachedDiffAt"`;
+  c.snapshot_bytes::float8 as "snapshotBytes", c.cached_diff as "cachedDiff", c.cached_diff_at as "cachedDiffAt",
+  array(select k.name from sandbox_skill k where k.sandbox_id = s.id order by k.name collate "C") as skills`;
 const TABLES = 'sandbox s join coding_session c on c.sandbox_id = s.id';
 const EXISTING = `s.state is distinct from 'destroying'`;
 
@@ -66,8 +67,8 @@ export class CodingSessionsRepository {
     );
     await this.db.query(
       `insert into coding_session (sandbox_id, account_id, title, status, artist_id, org_id, repo_owner, repo_name,
-         branch, clone_url, is_new_branch, skill_refs, provider_state)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+         branch, clone_url, is_new_branch, provider_state)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
       [
         session.id,
         session.accountId,
@@ -80,7 +81,6 @@ export class CodingSessionsRepository {
         session.branch,
         session.cloneUrl,
         session.isNewBranch,
-        JSON.stringify(session.skillRefs),
         JSON.stringify(session.providerState),
       ],
     );

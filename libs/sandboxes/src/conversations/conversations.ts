@@ -43,6 +43,26 @@ export class Conversations {
     return paged((last: PlacedMessage | null) => this.repository.chatMessages(ref, last, PAGE));
   }
 
+  /** Has it recorded later, whatever else happens: `due` names it then. */
+  putOff(ref: ConversationRef, until: Date, now: Date): Promise<void> {
+    return this.repository.putOff(ref, until, now);
+  }
+
+  /** What was put off, and waits no longer. */
+  due(now: Date, limit: number): Promise<ConversationRef[]> {
+    return this.repository.findDue(now, limit);
+  }
+
+  /** What was put off when the conversation was looked up is done; what was put off since is not. */
+  async settle(conversation: Conversation): Promise<void> {
+    if (conversation.captureDueAt !== null) await this.repository.settle(conversation, conversation.captureDueAt);
+  }
+
+  /** Whether something that was said in the sandbox and put off is still to be recorded. */
+  isWaiting(sandboxId: string): Promise<boolean> {
+    return this.repository.isWaiting(sandboxId);
+  }
+
   /** Notes as what it is recorded; in the transaction that does. False when it is gone, or recorded already. */
   link(ref: ConversationRef, capturedSessionId: string): Promise<boolean> {
     return this.repository.link(ref, capturedSessionId);

@@ -202,7 +202,7 @@ export class ApiSession {
       branch: session.branch,
       cloneUrl: session.cloneUrl,
       isNewBranch: session.isNewBranch,
-      globalSkillRefs: [...session.skillRefs],
+      globalSkillRefs: session.skills.map((skillName) => ({ source: 'account', skillName })),
       sandboxState: toSandboxState(session),
       lifecycleState: session.state,
       lifecycleVersion: session.version,

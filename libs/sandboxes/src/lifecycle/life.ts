@@ -35,7 +35,7 @@ export interface Life {
   readonly snapshotUrl: string | null;
   /** Null for a sandbox that sees its own directory only. */
   readonly fileAccess: FileAccess | null;
-  /** What an agent session was made with. */
+  /** What it was made with. */
   readonly skills: readonly SessionSkill[];
   /** When an agent session stops existing. */
   readonly endsAt: Date | null;

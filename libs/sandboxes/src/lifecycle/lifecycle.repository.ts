@@ -8,7 +8,7 @@ const COLUMNS = `s.id, s.surface, s.account_id as "accountId", s.user_id as "use
   c.expires_at as "expiresAt", c.hibernate_after as "hibernateAfter", c.snapshot_digest as "snapshotDigest",
   c.snapshot_url as "snapshotUrl", a.file_access as "fileAccess", a.ends_at as "endsAt",
   (select coalesce(jsonb_agg(jsonb_build_object('name', k.name, 'version', k.version_id)), '[]')
-     from agent_session_skill k where k.sandbox_id = s.id) as skills`;
+     from sandbox_skill k where k.sandbox_id = s.id) as skills`;
 const TABLES = `sandbox s left join coding_session c on c.sandbox_id = s.id
   left join agent_session a on a.sandbox_id = s.id`;
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
 import type { Skill } from './skill.js';
+import type { KnownSkill } from './skill-list.js';
 
 const SELECT = `select k.name, v.description, v.files, v.total_bytes::float8 as "totalBytes",
     v.skill_md_bytes::float8 as "skillMdBytes", v.archive_digest as "archiveDigest", k.created_at as "createdAt",
@@ -72,27 +73,28 @@ export class SkillsRepository {
   }
 
   /**
-   * The skills that the account has now become those of a new session. Whoever replaces or deletes one of them waits,
-   * so that its version is not forgotten meanwhile.
+   * The skills that the account has now become those of a new sandbox; answers their names. Whoever replaces or deletes
+   * one of them waits, so that its version is not forgotten meanwhile.
    */
-  async giveTo(sandboxId: string, accountId: string): Promise<void> {
-    await this.db.query(
-      `insert into agent_session_skill (sandbox_id, name, version_id)
-       select $1, name, version_id from skill where account_id = $2 for share`,
+  async giveTo(sandboxId: string, accountId: string): Promise<string[]> {
+    const given = await this.db.query<{ name: string }>(
+      `insert into sandbox_skill (sandbox_id, name, version_id)
+       select $1, name, version_id from skill where account_id = $2 for share returning name`,
       [sandboxId, accountId],
     );
+    return given.map(({ name }) => name).sort();
   }
 
-  /** What a session's skills are for, by name. */
-  ofSession(sandboxId: string): Promise<{ name: string; description: string }[]> {
-    return this.db.query(
-      `select s.name, v.description from agent_session_skill s join skill_version v on v.id = s.version_id
+  /** What a sandbox's skills are for, by name. */
+  ofSandbox(sandboxId: string): Promise<KnownSkill[]> {
+    return this.db.query<KnownSkill>(
+      `select s.name, v.description from sandbox_skill s join skill_version v on v.id = s.version_id
         where s.sandbox_id = $1 order by s.name collate "C"`,
       [sandboxId],
     );
   }
 
-  /** Forgets versions that no skill and no session refers to, of one account or (null) of all; answers which. */
+  /** Forgets versions that no skill and no sandbox refers to, of one account or (null) of all; answers which. */
   forgetUnused(accountId: string | null, limit: number): Promise<SkillVersion[]> {
     return this.db.query(
       `with gone as (
@@ -100,7 +102,7 @@ export class SkillsRepository {
            select v.id from skill_version v
             where ($1::uuid is null or v.account_id = $1)
               and not exists (select 1 from skill k where k.version_id = v.id)
-              and not exists (select 1 from agent_session_skill s where s.version_id = v.id)
+              and not exists (select 1 from sandbox_skill s where s.version_id = v.id)
             limit $2 for update of v skip locked)
          returning id, account_id)
        select id, account_id as "accountId" from gone`,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import type { Principal } from '#platform';
 import { checkoutOf } from '../coding-sessions/checkout.js';
+import { SkillsRepository } from '../skills/skills.repository.js';
 import type { FileEntry } from '../workspace/file-entry.js';
 import { type FileView, WorkspaceFiles } from '../workspace/workspace-files.js';
 import { frontMatter } from './front-matter.js';
@@ -17,15 +18,16 @@ const MAX_SKILLS = 200;
 /** Of each SKILL.md: its front matter comes first. */
 const READ_BYTES = 16_384;
 
-/** Skills that lie in a sandbox: in its checkout, then in its home (sandbox-sessions.md §A11.4). */
+/** Skills that lie in a sandbox: in its checkout, in its home, and those of its account (sandbox-sessions.md §A11.4). */
 @Injectable()
 export class FoundSkillsService {
   constructor(
     private readonly workbenches: Workbenches,
     private readonly files: WorkspaceFiles,
+    private readonly skills: SkillsRepository,
   ) {}
 
-  /** By name; of two with one name the checkout's. Read anew each time. Errors: those of Workbenches. */
+  /** By name; of those with one name the first. Read anew each time. Errors: those of Workbenches. */
   list(caller: Principal, sessionId: string): Promise<FoundSkill[]> {
     return this.workbenches.use(caller, sessionId, async ({ session, place: { scope } }) => {
       const view: FileView = { caller, accountId: session.accountId, scope };
@@ -33,6 +35,8 @@ export class FoundSkillsService {
       for (const root of [checkoutOf(scope), scope.ownDirectory]) {
         for (const folder of FOLDERS) await this.addFrom(view, [...root, folder].join('/'), found);
       }
+      for (const skill of await this.skills.ofSandbox(sessionId))
+        if (!found.has(skill.name)) found.set(skill.name, skill);
       return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
     });
   }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path/posix';
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { type Execution, type ExitFacts, type SandboxPlace, SandboxProvider } from '../provider/sandbox-provider.js';
@@ -48,6 +49,8 @@ const CONFIG: Readonly<Record<string, string>> = {
 export interface ScriptTerms {
   readonly script: string;
   readonly args?: readonly string[];
+  /** The work tree; that of a coding session by default. */
+  readonly directory?: WorkspacePath;
   /** 30 by default. */
   readonly seconds?: number;
 }
@@ -65,11 +68,15 @@ export class SandboxGit {
    * The parts that the script emits. Errors: `conflict` (`no_repository`; `sandbox_stopped` when it was stopped
    * meanwhile; `repository_locked`; `git_failed` with what git says), `timeout`, `unavailable`.
    */
-  async parts(place: SandboxPlace, { script, args = [], seconds = SECONDS }: ScriptTerms): Promise<Buffer[]> {
+  async parts(
+    place: SandboxPlace,
+    { script, args = [], directory, seconds = SECONDS }: ScriptTerms,
+  ): Promise<Buffer[]> {
+    const cwd = inside(directory ?? checkoutOf(place.scope));
     const execution = await this.provider.exec(place, {
       argv: ['/bin/sh', '-c', PRELUDE + script + EPILOGUE, 'git', ...args],
-      env: environmentOf(place),
-      cwd: inside(checkoutOf(place.scope)),
+      env: environmentOf(cwd),
+      cwd,
       timeoutMs: seconds * 1_000,
       outputBytes: OUTPUT_BYTES,
       isOffline: true,
@@ -81,7 +88,7 @@ export class SandboxGit {
   }
 }
 
-function environmentOf(place: SandboxPlace): Record<string, string> {
+function environmentOf(workTree: string): Record<string, string> {
   const config = Object.entries(CONFIG);
   return {
     LC_ALL: 'C.UTF-8',
@@ -92,9 +99,9 @@ function environmentOf(place: SandboxPlace): Record<string, string> {
     GIT_OPTIONAL_LOCKS: '0',
     GIT_LITERAL_PATHSPECS: '0',
     GIT_NO_LAZY_FETCH: '1',
-    GIT_CEILING_DIRECTORIES: inside(place.scope.ownDirectory),
+    GIT_CEILING_DIRECTORIES: dirname(workTree),
     // Whatever the repository calls its work tree.
-    GIT_WORK_TREE: inside(checkoutOf(place.scope)),
+    GIT_WORK_TREE: workTree,
     GIT_CONFIG_COUNT: String(config.length),
     ...Object.fromEntries(
       config.flatMap(([key, value], index) => [

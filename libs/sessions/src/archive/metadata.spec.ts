@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { JsonObject } from '../conversation/json.js';
+import type { JsonObject, JsonValue } from '../conversation/json.js';
 import { type MetadataSources, readMetadata } from './metadata.js';
 import { normaliseRemote } from './git-remote.js';
 import { smartTitle } from './smart-title.js';
@@ -10,6 +10,10 @@ const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 const read = (manifest: JsonObject | null, more: Partial<MetadataSources> = {}) =>
   readMetadata({ manifest, workspace: null, prompt: null, messageCount: 0, redact: (text) => text, ...more });
+
+const REMOTE = 'https://u:t@github.com/Acme/App.git';
+const ID = 'a'.repeat(40);
+const LONG_ID = 'f'.repeat(64);
 
 describe('what a manifest says', () => {
   it('reads every field of the contract', () => {
@@ -39,9 +43,7 @@ describe('what a manifest says', () => {
         },
       },
       {
-        workspace: {
-          git: { remote_url: 'https://u:t@github.com/Acme/App.git', branch: 'main', commit_sha: 'f'.repeat(64) },
-        },
+        workspace: { git: { remote_url: REMOTE, branch: 'main', commit_sha: LONG_ID, commits: [ID] } },
       },
     );
     expect(problems).toEqual([]);
@@ -69,7 +71,8 @@ describe('what a manifest says', () => {
       instructionArtifacts: [{ path: 'A' }],
       gitRemote: 'acme/app',
       gitBranch: 'main',
-      gitCommit: 'f'.repeat(64),
+      gitCommit: LONG_ID,
+      gitCommits: [ID],
     });
   });
 
@@ -183,6 +186,18 @@ describe('what a manifest says', () => {
       { numRuns: ROUNDS, seed: SEED },
     );
   });
+});
+
+it.each<[JsonValue, string[], string | null]>([
+  [null, [], null],
+  ['x', [], 'is not a list'],
+  [[ID, LONG_ID], [ID, LONG_ID], null],
+  [[ID, ID], [ID], 'has members that are no commit ids or twice there'],
+  [['abc', 7, 'A'.repeat(40), {}, "'"], [], 'has members that are no commit ids or twice there'],
+])('takes of the commits %j those that are some', (commits, expected, problem) => {
+  const { metadata, problems } = read({}, { workspace: { git: { commits } } });
+  expect(metadata.gitCommits).toEqual(expected);
+  expect(problems).toEqual(problem === null ? [] : [`workspace.git.commits ${problem}`]);
 });
 
 describe('a title', () => {

@@ -29,7 +29,10 @@ export interface ArchiveMetadata {
   /** `owner/repo`, lowercase. */
   readonly gitRemote: string | null;
   readonly gitBranch: string | null;
+  /** On which the checkout stood. */
   readonly gitCommit: string | null;
+  /** Those made meanwhile, newest first. */
+  readonly gitCommits: readonly string[];
 }
 
 export interface MetadataSources {
@@ -51,6 +54,8 @@ const MAX_ARTIFACTS = 100;
 const MAX_ARTIFACT_JSON = 65_536;
 /** A commit id of a repository with SHA-256 is 64 characters, for which the reference has no room. */
 const MAX_COMMIT = 64;
+const MAX_COMMITS = 500;
+const COMMIT_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const NO_MODEL = new Set(['<synthetic>', 'synthetic']);
 const SAFE_TOKEN = /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/;
 
@@ -94,6 +99,7 @@ export function readMetadata(sources: MetadataSources): { metadata: ArchiveMetad
     gitRemote: remote === null ? null : cut(normaliseRemote(remote), 255) || null,
     gitBranch: git.text('branch', 255),
     gitCommit: git.text('commit_sha', MAX_COMMIT),
+    gitCommits: git.commits('commits'),
   };
   return { metadata, problems };
 }
@@ -165,6 +171,16 @@ class Fields {
     if (texts.some((tag) => tag.length > MAX_TAG)) this.note(name, `has members longer than ${MAX_TAG} characters`);
     if (tags.size > MAX_TAGS) this.note(name, `has more than ${MAX_TAGS} members`);
     return [...tags].slice(0, MAX_TAGS);
+  }
+
+  commits(name: string): readonly string[] {
+    const value = this.value(name);
+    if (value === null) return [];
+    if (!Array.isArray(value)) return this.note(name, 'is not a list') ?? [];
+    const ids = new Set((value as readonly JsonValue[]).filter((id) => typeof id === 'string' && COMMIT_ID.test(id)));
+    if (ids.size !== value.length) this.note(name, 'has members that are no commit ids or twice there');
+    if (ids.size > MAX_COMMITS) this.note(name, `has more than ${MAX_COMMITS} members`);
+    return ([...ids] as string[]).slice(0, MAX_COMMITS);
   }
 
   artifacts(name: string): readonly JsonValue[] {

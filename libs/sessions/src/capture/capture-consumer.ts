@@ -1,18 +1,16 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { DomainError, type ErrorCode } from '#kernel';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Database, EventConsumers, type RecordedEvent } from '#platform';
 import { Conversations } from '#sandboxes';
-import { ConversationCapture } from './conversation-capture.js';
+import { CaptureAttempts } from './capture-attempts.js';
+import { CapturePace } from './capture-pace.js';
 
-/** Of these another try makes sense, and everybody's next conversations wait for it. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['conflict', 'unavailable']);
+/** Everybody's next conversations wait for them. */
 const MAX_TRIES = 5;
 const MAX_REMEMBERED = 1_000;
 
 /** Follows what is said in sandboxes, and has it recorded. A turn never fails by it. */
 @Injectable()
 export class CaptureConsumer implements OnModuleInit {
-  private readonly log = new Logger(CaptureConsumer.name);
   /** Up to which transaction each conversation was read lately: of many events about one the first does. */
   private readonly readUpTo = new Map<string, bigint>();
   private tries: { event: string; count: number } = { event: '', count: 0 };
@@ -20,7 +18,8 @@ export class CaptureConsumer implements OnModuleInit {
   constructor(
     private readonly db: Database,
     private readonly consumers: EventConsumers,
-    private readonly capture: ConversationCapture,
+    private readonly pace: CapturePace,
+    private readonly attempts: CaptureAttempts,
   ) {}
 
   onModuleInit(): void {
@@ -38,20 +37,15 @@ export class CaptureConsumer implements OnModuleInit {
     const key = `${ref.accountId}/${ref.sandboxId}/${ref.chatId}`;
     if (BigInt(event.xid) < (this.readUpTo.get(key) ?? 0n)) return;
     const horizon = await this.horizon();
-    try {
-      await this.capture.capture(ref);
-      this.remember(key, horizon);
-    } catch (error) {
-      if (!(error instanceof DomainError) || this.isPassing(event, error)) throw error;
-      const facts = { sandbox: ref.sandboxId, chat: ref.chatId, reason: error.reason ?? error.code };
-      this.log.warn({ msg: 'a conversation is not recorded', ...facts });
-    }
+    if (await this.pace.putOff(ref)) return;
+    await this.attempts.record(ref, this.isLastTry(event));
+    this.remember(key, horizon);
   }
 
-  private isPassing({ id }: RecordedEvent, { code }: DomainError): boolean {
+  private isLastTry({ id }: RecordedEvent): boolean {
     const { event, count } = this.tries;
     this.tries = { event: id, count: event === id ? count + 1 : 1 };
-    return PASSING.has(code) && this.tries.count < MAX_TRIES;
+    return this.tries.count >= MAX_TRIES;
   }
 
   /** Whatever older transactions did can be seen. */

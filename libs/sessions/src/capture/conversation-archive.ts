@@ -46,7 +46,7 @@ const toolUses = ({ content }: CapturedLine): number =>
   content.filter((block) => (block as { type?: unknown }).type === 'tool_use').length;
 
 function documentsOf(conversation: Conversation, stats: Readonly<Record<string, number>>): [string, object][] {
-  const { sandboxId, chatId, title, modelId, cloneUrl, branch, createdAt } = conversation;
+  const { sandboxId, chatId, title, modelId, checkout, createdAt } = conversation;
   const manifest = {
     sfs_version: '0.1.0',
     // Empty, the title is made of the first request.
@@ -57,9 +57,14 @@ function documentsOf(conversation: Conversation, stats: Readonly<Record<string, 
     created_at: createdAt.toISOString(),
     sandbox: { id: sandboxId, chat_id: chatId },
   };
-  const workspace = { git: { remote_url: cloneUrl, branch } };
+  const { remote, branch, commit, commits } = checkout;
+  const workspace = {
+    git: { remote_url: remote, branch, commit_sha: commit, ...(commits.length > 0 && { commits }) },
+  };
   return [
     ['manifest.json', manifest],
-    ...(cloneUrl === null && branch === null ? [] : ([['workspace.json', workspace]] satisfies [string, object][])),
+    ...(remote === null && branch === null && commit === null
+      ? []
+      : ([['workspace.json', workspace]] satisfies [string, object][])),
   ];
 }

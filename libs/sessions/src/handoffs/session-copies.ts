@@ -30,7 +30,7 @@ interface SourceVersion {
 const COPIED = `title, title_is_set, tags, tags_are_set, source_tool, source_tool_version, model_provider, model_id,
   message_count, turn_count, tool_use_count, total_input_tokens, total_output_tokens, duration_ms, persona_name,
   ticket_id, retrieval_audit_id, rules_source, rules_version, rules_hash, instruction_artifacts, git_remote, git_branch,
-  git_commit`;
+  git_commit, git_commits`;
 
 /** Gives somebody a session of their own that shares the blobs of another's (sessionfs-1.md §9.6). */
 @Injectable()

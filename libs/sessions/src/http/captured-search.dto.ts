@@ -9,6 +9,7 @@ import { type Excerpt, marked } from '../search/highlights.js';
 import type { ReindexReport } from '../search/reindex.service.js';
 import type { SearchFilters, SearchPlace } from '../search/search.repository.js';
 import type { SearchPage, SearchResult } from '../search/search.service.js';
+import { CommitFilter } from './commit-filter.js';
 
 const NO_NUL = { message: 'Null bytes not allowed in input' };
 const toInt = Transform(({ value }: { value: unknown }) =>
@@ -48,6 +49,7 @@ export class CapturedSearchQuery {
   @Filter(2048, '`owner/repo`, or a remote of it') repo?: string;
   @Filter(255, 'A branch') branch?: string;
   @Filter(50, 'A tag') tag?: string;
+  @CommitFilter() commit?: string;
 
   @ApiPropertyOptional({ minimum: 1, maximum: 365, description: 'Changed in the last days' })
   @IsOptional()
@@ -98,7 +100,7 @@ export class CapturedSearchQuery {
 }
 
 function filtersOf(query: CapturedSearchQuery, now: Date): SearchFilters {
-  const { tool, model, repo, branch, tag, days, since, until } = query;
+  const { tool, model, repo, branch, tag, commit, days, since, until } = query;
   const earliest = [
     ...(since === undefined ? [] : [moment('since', since)]),
     ...(days === undefined ? [] : [new Date(now.getTime() - days * DAY_MS)]),
@@ -109,6 +111,7 @@ function filtersOf(query: CapturedSearchQuery, now: Date): SearchFilters {
     repo: repo ? normaliseRemote(repo) : null,
     branch: branch || null,
     tag: tag || null,
+    commit: commit ?? null,
     since: earliest.length > 0 ? new Date(Math.max(...earliest.map(Number))) : null,
     until: until === undefined ? null : moment('until', until),
   };

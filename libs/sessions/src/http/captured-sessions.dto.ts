@@ -17,6 +17,7 @@ import { decodeKeyset, encodeKeyset, UUID_SHAPE } from '#platform';
 import { type CapturedSession, toolFamily } from '../captured-session.js';
 import type { SessionEdit, SessionListQuery } from '../sessions.repository.js';
 import type { SessionPage } from '../sessions.service.js';
+import { CommitFilter } from './commit-filter.js';
 import { withoutTags } from './without-tags.js';
 
 const NO_NUL = /^[^\0]*$/;
@@ -89,7 +90,8 @@ export class CapturedSessionDetail extends CapturedSessionSummary {
   @ApiProperty(nullable('string')) retrieval_audit_id!: string | null;
   @ApiProperty({ description: '`owner/repo`, lowercase', ...nullable('string') }) git_remote!: string | null;
   @ApiProperty(nullable('string')) git_branch!: string | null;
-  @ApiProperty(nullable('string')) git_commit!: string | null;
+  @ApiProperty({ description: 'On which the checkout stands', ...nullable('string') }) git_commit!: string | null;
+  @ApiProperty({ description: 'Made in the session, newest first', type: [String] }) git_commits!: string[];
   @ApiProperty(nullable('string')) persona_name!: string | null;
   @ApiProperty(nullable('string')) ticket_id!: string | null;
 
@@ -106,6 +108,7 @@ export class CapturedSessionDetail extends CapturedSessionSummary {
       git_remote: session.gitRemote,
       git_branch: session.gitBranch,
       git_commit: session.gitCommit,
+      git_commits: [...session.gitCommits],
       persona_name: session.personaName,
       ticket_id: session.ticketId,
     };
@@ -165,6 +168,7 @@ export class CapturedSessionListQuery {
   @IsString()
   source_tool?: string;
   @ApiPropertyOptional({ maxLength: 50 }) @IsOptional() @MaxLength(50) @Matches(NO_NUL) @IsString() tag?: string;
+  @CommitFilter() commit?: string;
   @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', description: 'The trash instead of live sessions' })
   @IsOptional()
   @IsIn(['true', 'false', '1', '0'])
@@ -187,6 +191,7 @@ export class CapturedSessionListQuery {
         after: query.cursor ? { updatedAt, uid } : null,
         tools: query.source_tool ? toolFamily(query.source_tool) : null,
         tag: query.tag || null,
+        commit: query.commit ?? null,
         isDeleted: query.deleted === 'true' || query.deleted === '1',
       },
     };

@@ -1,9 +1,10 @@
 import { ReadableSessions } from '../readable-sessions.js';
+import { ofCommit } from '../sessions.repository.js';
 
 /**
  * One search, in one statement. Parameters: those of ReadableSessions ($1–$6); $7–$9 the units' queries, whether each is
  * required, weights; $10–$16 filters (tools, model, repo, branch, tag, since, until); $17–$19 score, time and uid of the
- * last result of the page before; $20 limit, $21 offset; $22 values per facet.
+ * last result of the page before; $20 limit, $21 offset; $22 values per facet; $23 one more filter (commit).
  *
  * `hit` are the chunks that match a unit: read from the index and from narrow rows, without their texts. A session's
  * score is BM25 with chunks for words: a unit counts more the rarer it is among the sessions the caller may read, and
@@ -43,7 +44,7 @@ with unit as materialized (
    where ${ReadableSessions.predicate}
      and ($10::text[] is null or s.source_tool = any($10)) and ($11::text is null or s.model_id = $11)
      and ($12::text is null or s.git_remote = $12) and ($13::text is null or s.git_branch = $13)
-     and ($14::text is null or s.tags @> array[$14])
+     and ($14::text is null or s.tags @> array[$14]) and ($23::text is null or ${ofCommit('$23')})
      and ($15::timestamptz is null or s.updated_at >= $15) and ($16::timestamptz is null or s.updated_at < $16)
 ), corpus as (
   select count(distinct uid)::float8 as sessions, greatest(avg(size), 1) as size from seen

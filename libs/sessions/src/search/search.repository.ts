@@ -10,6 +10,8 @@ export interface SearchFilters {
   readonly repo: string | null;
   readonly branch: string | null;
   readonly tag: string | null;
+  /** As of SessionListQuery. */
+  readonly commit: string | null;
   /** Last changed at or after. */
   readonly since: Date | null;
   /** Last changed before. */
@@ -129,6 +131,7 @@ export class SearchRepository {
       place.limit,
       place.offset,
       FACET_VALUES,
+      filters.commit,
     ]);
     return row!;
   }

@@ -40,6 +40,7 @@ const FACTS = [
   'git_remote',
   'git_branch',
   'git_commit',
+  'git_commits',
 ];
 /** `$from, $from+1, …`, one for each fact. */
 const places = (from: number): string[] => FACTS.map((_, index) => `$${from + index}`);
@@ -203,5 +204,6 @@ function factsOf(facts: ArchiveMetadata): unknown[] {
     facts.gitRemote,
     facts.gitBranch,
     facts.gitCommit,
+    facts.gitCommits,
   ];
 }

@@ -1,0 +1,37 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Clock } from '#kernel';
+import { PeriodicTasks } from '#platform';
+import { Conversations } from '#sandboxes';
+import { CaptureAttempts } from './capture-attempts.js';
+
+const EVERY_MS = 10_000;
+const BATCH = 20;
+
+/** Records what was put off once it is due, or its sandbox is being destroyed. */
+@Injectable()
+export class DueCaptures implements OnModuleInit {
+  private readonly log = new Logger(DueCaptures.name);
+
+  constructor(
+    private readonly tasks: PeriodicTasks,
+    private readonly conversations: Conversations,
+    private readonly attempts: CaptureAttempts,
+    private readonly clock: Clock,
+  ) {}
+
+  onModuleInit(): void {
+    this.tasks.register({ name: 'sessions.record-due', everyMs: EVERY_MS, run: (signal) => this.round(signal) });
+  }
+
+  /** What cannot be recorded now is tried again in the next round, and stops nothing else. */
+  async round(signal: AbortSignal): Promise<void> {
+    for (const ref of await this.conversations.due(this.clock.date(), BATCH)) {
+      if (signal.aborted) return;
+      try {
+        await this.attempts.record(ref);
+      } catch (error) {
+        this.log.warn({ msg: 'a conversation could not be recorded yet', sandbox: ref.sandboxId, err: error });
+      }
+    }
+  }
+}
