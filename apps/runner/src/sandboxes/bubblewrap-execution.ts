@@ -247,12 +247,12 @@ export class BubblewrapExecution implements Execution {
   }
 
   /**
-   * Makes both processes that bwrap has before the command begins one of each group: the first as soon as it is there,
-   * because the kernel takes its time over the first change after a while, and makes the sandbox meanwhile.
+   * Makes the sandbox's first process one of each group, and so all that comes after it. bwrap's own joins one as soon as
+   * it is there: the kernel takes its time over the first change after a while, and the sandbox is made meanwhile.
    */
   private async join(groups: readonly string[]): Promise<void> {
     const init = this.untilInit();
-    if (this.child.pid !== undefined) await this.joinAs(this.child.pid, groups);
+    if (this.child.pid !== undefined) await this.joinAs(this.child.pid, groups.slice(0, 1));
     await this.joinAs(await init, groups);
   }
 

@@ -44,16 +44,18 @@ export class AgentSessionsRepository {
   /** False when the id is taken. */
   async insert(session: AgentSession): Promise<boolean> {
     const rows = await this.db.query(
-      `insert into sandbox (id, surface, account_id, user_id, state, last_activity_at, created_at, updated_at)
-       values ($1, 'agent', $2, $3, $4, $5, $6, $6) on conflict (id) do nothing returning id`,
-      [session.id, session.accountId, session.userId, session.state, session.lastActivityAt, session.createdAt],
-    );
-    if (rows.length === 0) return false;
-    await this.db.query(
-      `insert into agent_session (sandbox_id, persistent, ttl_seconds, ends_at, metadata, file_access, model, tools)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      `with made as (
+         insert into sandbox (id, surface, account_id, user_id, state, last_activity_at, created_at, updated_at)
+         values ($1, 'agent', $2, $3, $4, $5, $6, $6) on conflict (id) do nothing returning id)
+       insert into agent_session (sandbox_id, persistent, ttl_seconds, ends_at, metadata, file_access, model, tools)
+       select id, $7, $8, $9, $10, $11, $12, $13 from made returning sandbox_id`,
       [
         session.id,
+        session.accountId,
+        session.userId,
+        session.state,
+        session.lastActivityAt,
+        session.createdAt,
         session.persistent,
         session.ttlSeconds,
         session.endsAt,
@@ -63,7 +65,7 @@ export class AgentSessionsRepository {
         JSON.stringify(session.tools),
       ],
     );
-    return true;
+    return rows.length > 0;
   }
 
   async find(accountId: string, id: string, now: Date): Promise<AgentSession | null> {
