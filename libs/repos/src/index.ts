@@ -5,6 +5,7 @@ export * from './http/repo-address.js';
 export { isValidBranchName } from './ref-names.js';
 export * from './repo.js';
 export { type CheckOutRequest, RepoCheckouts } from './repo-checkouts.js';
+export { RepoCreation } from './repo-creation.js';
 export * from './repos.events.js';
 export * from './repos.module.js';
 export * from './repos.service.js';

@@ -29,7 +29,20 @@ export class RepoCreation {
    * `render` makes the answer, which is recorded with the effect. A crash leaves at most a directory without a row,
    * which the sweeper removes. Errors: `invalid_input`, `conflict` when the address is taken, `quota_exceeded`.
    */
-  async create<Body>(caller: Principal, input: NewRepo, render: (repo: Repo) => Body): Promise<Body> {
+  create<Body>(caller: Principal, input: NewRepo, render: (repo: Repo) => Body): Promise<Body> {
+    return this.createWith(caller, input, async (repo) => {
+      const body = render(repo);
+      await this.idempotency.settle(201, body);
+      return body;
+    });
+  }
+
+  /** As `create`, with what belongs to it: `effect` runs inside the transaction that makes the repository. */
+  async createWith<Result>(
+    caller: Principal,
+    input: NewRepo,
+    effect: (repo: Repo) => Promise<Result>,
+  ): Promise<Result> {
     assertNewRepo(input);
     const { init, ...address } = input;
     const now = this.clock.date();
@@ -45,7 +58,7 @@ export class RepoCreation {
     if (await this.repos.find(caller.accountId, repo)) throw slugTaken();
     try {
       const head = await this.storage.create(repo, init);
-      return await this.insert(caller, repo, head, render);
+      return await this.insert(caller, repo, head, effect);
     } catch (error) {
       // After any other failure (a connection lost while committing) the row may exist: the sweeper knows later.
       if (error instanceof DomainError) await this.storage.remove(repo);
@@ -53,12 +66,12 @@ export class RepoCreation {
     }
   }
 
-  private async insert<Body>(
+  private async insert<Result>(
     caller: Principal,
     repo: Repo,
     head: InitialCommit | null,
-    render: (repo: Repo) => Body,
-  ): Promise<Body> {
+    effect: (repo: Repo) => Promise<Result>,
+  ): Promise<Result> {
     try {
       return await this.db.transaction(async (tx) => {
         await this.quota.assertRoom(caller);
@@ -69,9 +82,7 @@ export class RepoCreation {
           await this.refWriter.apply(tx, repo, { name, expected: null, target: { sha: head.sha, peeled: null } });
           await this.journal.recordInitialCommit(caller, repo, head.packBytes);
         }
-        const body = render(repo);
-        await this.idempotency.settle(201, body);
-        return body;
+        return effect(repo);
       });
     } catch (error) {
       if (sqlState(error) === UNIQUE_VIOLATION && brokenConstraint(error) === 'repo_by_address') throw slugTaken();

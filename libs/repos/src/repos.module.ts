@@ -115,7 +115,7 @@ const SWEEP_MS = 6 * 3_600_000;
     RepoUrls,
     RepoSweeper,
   ],
-  exports: [RefFiles, RepoCheckouts, ReposService],
+  exports: [RefFiles, RepoCheckouts, RepoCreation, ReposService],
 })
 export class ReposModule implements OnApplicationShutdown {
   constructor(

@@ -30,6 +30,12 @@ export class ReposService {
     return repo;
   }
 
+  /** The caller's repository of this id; null when it has none, or none any more. */
+  async findOwn({ accountId }: Pick<Principal, 'accountId'>, id: string): Promise<Repo | null> {
+    const repo = await this.repos.findById(id);
+    return repo?.accountId === accountId ? repo : null;
+  }
+
   /** The caller's repositories, last updated first. */
   async list(caller: Principal, query: RepoListQuery): Promise<RepoPage> {
     const rows = await this.repos.list(caller.accountId, query);

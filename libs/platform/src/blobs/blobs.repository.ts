@@ -36,6 +36,14 @@ export class BlobsRepository {
     );
   }
 
+  async copyHolds(from: BlobHolder, to: BlobHolder): Promise<void> {
+    await this.db.query(
+      `insert into blob_hold (digest, kind, owner_id)
+       select digest, $3, $4 from blob_hold where kind = $1 and owner_id = $2 on conflict do nothing`,
+      [from.kind, from.ownerId, to.kind, to.ownerId],
+    );
+  }
+
   /** Ends the owners' holds on one blob, or on all of theirs. Whose last hold ends counts as wanted until now. */
   async release(kind: string, ownerIds: readonly string[], digest: string | null): Promise<void> {
     await this.db.query(

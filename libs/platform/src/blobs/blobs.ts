@@ -78,6 +78,11 @@ export class Blobs {
     await this.repository.holdAll(digests, holder);
   }
 
+  /** As `hold`, for everything that another holder has. It must keep it until the transaction ends. */
+  async holdAsWell(from: BlobHolder, holder: BlobHolder): Promise<void> {
+    await this.repository.copyHolds(from, holder);
+  }
+
   /** In the transaction that no longer refers to it; without a digest all blobs of the holder. */
   async release(holder: BlobHolder, digest?: string): Promise<void> {
     await this.repository.release(holder.kind, [holder.ownerId], digest ?? null);

@@ -32,7 +32,8 @@ function isBlank(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
 }
 
-function parseJson(request: Request, bytes: Buffer): unknown {
+/** A JSON object. Errors: those of the surface for anything else. */
+export function parseJson(request: Request, bytes: Buffer): object {
   const deep = tooDeepAt(bytes);
   if (deep !== null) throw dialectOf(request).malformedJson(deep);
   let text: string;

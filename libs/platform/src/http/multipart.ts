@@ -5,24 +5,61 @@ import busboy from 'busboy';
 import { DomainError } from '#kernel';
 
 /** More than any form here has; what is beyond is ignored. */
-const LIMITS = { fieldNameSize: 200, fieldSize: 65_536, fields: 20, files: 5, parts: 20, headerPairs: 100 };
+const LIMITS = { fieldNameSize: 200, fieldSize: 65_536, fields: 20, files: 5, headerPairs: 100 };
+
+/** One file of a form. */
+export interface UploadedFile {
+  /** The field it came in. */
+  readonly field: string;
+  /** As its sender calls it, directories included; empty when it has no name. */
+  readonly name: string;
+  readonly content: Readable;
+  /** Texts of the form that came before it. */
+  readonly texts: Readonly<Record<string, string>>;
+}
 
 /**
  * Streams the file of a multipart field into `use` while it arrives, and resolves with what that returned once the form
- * has ended well. When `use` refuses, the rest of the body is not read and the request stays whole, so that its
- * connection can carry the answer. Errors: those of `use`; `invalid_input` without the field; `bad_request` for a form
- * that is malformed or cut off (the file's stream fails then, too).
+ * has ended well. Further files are ignored. Errors: as `readUploadedFiles`; `invalid_input` without the field.
  */
-export function readUploadedFile<Result>(
+export async function readUploadedFile<Result>(
   request: IncomingMessage,
   field: string,
   use: (file: Readable) => Promise<Result>,
 ): Promise<Result> {
+  if (!isForm(request)) throw missingField(field);
+  let isTaken = false;
+  const results = await readUploadedFiles(request, (file) => {
+    if (file.field !== field || isTaken) return null;
+    isTaken = true;
+    return use(file.content);
+  });
+  if (results.length === 0) throw missingField(field);
+  return results[0]!;
+}
+
+export function isForm(request: IncomingMessage): boolean {
+  return /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '');
+}
+
+/**
+ * Streams the files of a form into `use`, one after the other while they arrive, and resolves with what that returned once
+ * the form has ended well; `use` answers null for a file that is ignored. When it refuses, the rest of the body is not
+ * read and the request stays whole, so that its connection can carry the answer; what was used before stays. Errors:
+ * those of `use`; `bad_request` for a form that is malformed or cut off (the file's stream fails then, too), or has more
+ * than `most` files. Small files may be given to `use` before it is done with the one before.
+ */
+export function readUploadedFiles<Result>(
+  request: IncomingMessage,
+  use: (file: UploadedFile) => Promise<Result> | null,
+  most: number | null = null,
+): Promise<Result[]> {
   return new Promise((resolve, reject) => {
-    const form = formOf(request, field);
-    // The file is told of by the connection, which is no part of what the request belongs to.
+    const form = formOf(request, most ?? LIMITS.files);
+    // Files are told of by the connection, which is no part of what the request belongs to.
     const begin = AsyncLocalStorage.bind(use);
-    let used: Promise<Result> | undefined;
+    const texts: Record<string, string> = {};
+    const results: Promise<Result>[] = [];
     const refuse = (error: unknown): void => {
       request.unpipe(form).off('close', onGone);
       request.pause();
@@ -33,37 +70,52 @@ export function readUploadedFile<Result>(
       // A request that has been received closes, too, while its last bytes wait for a slow reader.
       if (!request.complete) form.destroy(new Error('the client is gone'));
     };
-    form.on('file', (name, file) => {
+    form.on('field', (name, value) => (texts[name] = value));
+    form.on('file', (field, content, { filename }) => {
       // A file that nobody reads holds up the form; one that fails on the way has told whoever reads it.
-      file.on('error', () => undefined);
-      if (name !== field || used !== undefined) return void file.resume();
-      used = begin(file);
-      used.catch(refuse);
+      content.on('error', () => undefined);
+      // Without a name there is none, whatever the types say.
+      const file = { field, name: (filename as string | undefined) ?? '', content, texts: { ...texts } };
+      const result = attempted(() => begin(file));
+      if (result === null) return void content.resume();
+      results.push(result);
+      result.catch(refuse);
     });
+    form.on('filesLimit', () => most !== null && refuse(tooManyFiles(most)));
     form.on('error', (error) => {
       // What `use` makes of the failing stream says more.
       const malformed = new DomainError('bad_request', 'Malformed multipart body', { cause: error });
-      if (used === undefined) refuse(malformed);
-      else used.then(() => refuse(malformed), refuse);
+      Promise.all(results).then(() => refuse(malformed), refuse);
     });
     form.on('close', () => {
       request.off('close', onGone);
-      if (used === undefined) reject(missingField(field));
-      else used.then(resolve, reject);
+      Promise.all(results).then(resolve, reject);
     });
     request.once('close', onGone);
     request.pipe(form);
   });
 }
 
-function formOf(request: IncomingMessage, field: string): busboy.Busboy {
-  if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')) throw missingField(field);
+/** Whatever it refuses at once it refuses like the rest. */
+function attempted<Result>(work: () => Promise<Result> | null): Promise<Result> | null {
   try {
-    return busboy({ headers: request.headers, limits: LIMITS });
+    return work();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
+function formOf(request: IncomingMessage, files: number): busboy.Busboy {
+  try {
+    const limits = { ...LIMITS, files, parts: files + LIMITS.fields };
+    return busboy({ headers: request.headers, preservePath: true, defParamCharset: 'utf8', limits });
   } catch (error) {
     throw new DomainError('bad_request', 'Malformed multipart body', { cause: error });
   }
 }
+
+const tooManyFiles = (most: number): DomainError =>
+  new DomainError('bad_request', `At most ${most} files may come at once`, { field: 'files' });
 
 /** sessionfs-1.md §2.3 */
 const missingField = (field: string): DomainError =>
