@@ -238,13 +238,6 @@ describe('beside git', () => {
     expect((await alice.delete(at(checkout, 'code-editor'))).body).toEqual({ stopped: false });
   });
 
-  it('a session on a personal repository is refused with the way to go', async () => {
-    expect(await alice.post('/api/sessions/personal')).toMatchObject({
-      status: 501,
-      body: { code: 'personal_repository_not_available', error: expect.stringContaining('cloneUrl') as string },
-    });
-  });
-
   it('a key is issued', async () => {
     const { status, body } = await alice.post('/api/keys', { key_name: ' laptop ' });
     expect(status).toBe(200);

@@ -38,3 +38,5 @@ export const COMMAND_STARTED = 'sandbox.command-started';
 export const SKILL_UPLOADED = 'skill.uploaded';
 /** Subject: the skill, by its name. */
 export const SKILL_DELETED = 'skill.deleted';
+/** Subject: the account. Payload: `snapshot_id`, with which its new sandboxes begin. */
+export const ACCOUNT_SANDBOXES_CHANGED = 'account.sandboxes-changed';

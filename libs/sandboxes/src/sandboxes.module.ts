@@ -1,6 +1,7 @@
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { AccountsModule } from '#accounts';
 import { AppConfig } from '#platform';
+import { ACCOUNT_SANDBOX_PROVIDERS } from './account-sandboxes/account-sandbox-providers.js';
 import { AGENT_PROVIDERS } from './agent/agent-providers.js';
 import { AgentSessionsRepository } from './agent-sessions/agent-sessions.repository.js';
 import { AgentSessionsService } from './agent-sessions/agent-sessions.service.js';
@@ -32,6 +33,8 @@ import { ApiChatRunsController } from './http/api-chat-runs.controller.js';
 import { ApiChatsController } from './http/api-chats.controller.js';
 import { ApiPreviewsController } from './http/api-previews.controller.js';
 import { ApiSandboxController } from './http/api-sandbox.controller.js';
+import { ApiSandboxesController } from './http/api-sandboxes.controller.js';
+import { ApiSandboxFilesController } from './http/api-sandbox-files.controller.js';
 import { ApiSessionsController } from './http/api-sessions.controller.js';
 import { ApiWorkbenchController } from './http/api-workbench.controller.js';
 import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
@@ -73,11 +76,14 @@ const provider = {
     ApiWorkbenchController,
     ApiPreviewsController,
     ApiSandboxController,
+    ApiSandboxesController,
+    ApiSandboxFilesController,
     AgentExecutionsController,
     AgentSkillsController,
     ApiChatRunsController,
   ],
   providers: [
+    ...ACCOUNT_SANDBOX_PROVIDERS,
     ...AGENT_PROVIDERS,
     AgentSessionsRepository,
     AgentSessionsService,

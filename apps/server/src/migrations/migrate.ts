@@ -25,6 +25,7 @@ import { ManageSandboxes1700000022000 } from './1700000022000-manage-sandboxes.j
 import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.js';
 import { LinkConversations1700000024000 } from './1700000024000-link-conversations-to-captured-sessions.js';
 import { CreateSkills1700000026000 } from './1700000026000-create-skills.js';
+import { CreateAccountSandboxes1700000028000 } from './1700000028000-create-account-sandboxes.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -51,6 +52,7 @@ export const MIGRATIONS = [
   CreateAgentRuns1700000023000,
   LinkConversations1700000024000,
   CreateSkills1700000026000,
+  CreateAccountSandboxes1700000028000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

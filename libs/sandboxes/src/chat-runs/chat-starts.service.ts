@@ -25,6 +25,8 @@ export interface HeadlessRequest {
   readonly artistId: string | null;
   /** The account of an organisation that the caller is a member of. */
   readonly organizationId: string | null;
+  /** What the session's sandbox clones; nothing when left out. */
+  readonly cloneUrl?: string | null;
 }
 
 export interface HeadlessRun {

@@ -134,7 +134,8 @@ export class CodingSessionsRepository {
 
   async countArchived(accountId: string): Promise<number> {
     const [row] = await this.db.query<{ count: string }>(
-      `select count(*) from ${TABLES} where s.account_id = $1 and ${EXISTING} and c.status = 'archived'`,
+      `select count(*) from ${TABLES}
+        where s.account_id = $1 and ${EXISTING} and c.status = 'archived' and not c.is_account_level`,
       [accountId],
     );
     return Number(row?.count ?? 0);
@@ -177,5 +178,5 @@ export class CodingSessionsRepository {
   }
 }
 
-const FILTER = `s.account_id = $1 and s.surface = 'coding' and ${EXISTING}
+const FILTER = `s.account_id = $1 and s.surface = 'coding' and ${EXISTING} and not c.is_account_level
   and ($3::text is null or (c.status = 'archived') = ($3 = 'archived'))`;

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { AppConfig, Database, type Principal } from '#platform';
-import type { AgentSession } from '../agent-sessions/agent-session.js';
 import { SandboxLifecycle, type SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
 import { type Execution, SandboxProvider } from '../provider/sandbox-provider.js';
+import type { Sandbox } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { COMMAND_STARTED } from '../sandboxes.events.js';
 import type { WorkspacePath } from '../scope/access-scope.js';
@@ -21,6 +21,8 @@ export interface StartedExecution {
   /** It was started before, with the same key. */
   readonly isReplay: boolean;
 }
+
+type CommandedSandbox = Pick<Sandbox, 'id' | 'accountId'>;
 
 /** A command with what it is known by, and nothing left open. */
 interface WantedExecution extends NewExecution {
@@ -47,7 +49,7 @@ export class ExecutionStarts {
   /** `cwd` is known to be in scope. Errors: as `ExecutionsService.start`. */
   async start(
     caller: Principal,
-    session: AgentSession,
+    session: CommandedSandbox,
     cwd: WorkspacePath,
     input: NewExecution,
   ): Promise<StartedExecution> {
@@ -67,7 +69,7 @@ export class ExecutionStarts {
   }
 
   /** Whether it is all but certain that the command is going to run: then its sandbox is made while it is recorded. */
-  private mayStart(session: AgentSession, { idempotencyKey }: NewExecution): boolean {
+  private mayStart(session: CommandedSandbox, { idempotencyKey }: NewExecution): boolean {
     return idempotencyKey === null && this.running.countIn(session.id) < this.config.SANDBOX_COMMANDS;
   }
 
@@ -86,7 +88,11 @@ export class ExecutionStarts {
     return prepared;
   }
 
-  private async record(caller: Principal, session: AgentSession, command: WantedExecution): Promise<StartedExecution> {
+  private async record(
+    caller: Principal,
+    session: CommandedSandbox,
+    command: WantedExecution,
+  ): Promise<StartedExecution> {
     const used = await this.repository.countRunning(session.id);
     const { id, cwd, isBackground, timeoutSeconds, idempotencyKey } = command;
     const requestHash = idempotencyKey === null ? null : hashOf(command);

@@ -73,6 +73,16 @@ export class ExecutionsRepository {
     return row ?? null;
   }
 
+  /** In whichever sandbox of the account's that clients of the sandbox-api surface made and still have. */
+  async findOfAccount(accountId: string, id: string): Promise<ExecutionRecord | null> {
+    const [row] = await this.db.query<ExecutionRecord>(
+      `select ${COLUMNS} from execution e join sandbox s on s.id = e.sandbox_id
+        where s.account_id = $1 and s.surface = 'coding' and e.id = $2 and s.state is distinct from 'destroying'`,
+      [accountId, id],
+    );
+    return row ?? null;
+  }
+
   async findByKey(sandboxId: string, key: string): Promise<(ExecutionRecord & { requestHash: string }) | null> {
     const [row] = await this.db.query<ExecutionRecord & { requestHash: string }>(
       `select ${COLUMNS}, e.request_hash as "requestHash" from execution e

@@ -103,7 +103,7 @@ export class AgentExecBody {
   }
 }
 
-function toEnvironment(given: Record<string, unknown>): Record<string, string> {
+export function toEnvironment(given: Record<string, unknown>): Record<string, string> {
   const entries = Object.entries(given);
   if (entries.length > MAX_VARIABLES) throw refused('env', `must have at most ${MAX_VARIABLES} variables`);
   let bytes = 0;

@@ -122,13 +122,13 @@ export class ApiChatRunBody {
   }
 }
 
-function asMessage(prompt: unknown): SentMessage {
+export function asMessage(prompt: unknown): SentMessage {
   const id = urlSafeId();
   const parts = [{ type: 'text', text: text(prompt, 'prompt', MAX_PROMPT) }];
   return { id, role: 'user', message: { id, role: 'user', parts } };
 }
 
-function text(value: unknown, field: string, max: number): string {
+export function text(value: unknown, field: string, max: number): string {
   const isText = typeof value === 'string' && value.trim() !== '' && value.length <= max && !value.includes('\0');
   if (!isText) throw refused(field, `${field} must be a text of 1 to ${max} characters without NUL`);
   return value.trim();

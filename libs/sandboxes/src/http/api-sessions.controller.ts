@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { DomainError } from '#kernel';
-import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RequireScopes, SelfSettled } from '#platform';
+import { PersonalSessionsService } from '../account-sandboxes/personal-sessions.service.js';
 import { ChatAgent } from '../chat-runs/chat-agent.js';
 import { CloneHosts } from '../coding-sessions/clone-url.js';
 import { CodingSessionCreation } from '../coding-sessions/coding-session-creation.js';
@@ -13,6 +13,7 @@ import {
   ApiCreateSessionBody,
   ApiEditSessionBody,
   ApiOneSession,
+  ApiPersonalSession,
   ApiSession,
   ApiSessionList,
   ApiSessionListQuery,
@@ -28,6 +29,7 @@ export class ApiSessionsController {
     private readonly sessions: CodingSessionsService,
     private readonly hosts: CloneHosts,
     private readonly agent: ChatAgent,
+    private readonly personal: PersonalSessionsService,
   ) {}
 
   /** A session and its first chat. All fields are optional, and so is the body. Nothing is provisioned yet. */
@@ -42,22 +44,16 @@ export class ApiSessionsController {
     return { session: ApiSession.from(session), chat: ApiChat.from(chat, this.agent.defaultModel) };
   }
 
-  /** No repository is an account's personal one here: a session is created with the `cloneUrl` of any of them. */
+  /** On the repository of the account's own, which is made with the first such session. For people without an organization. */
   @Post('personal')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
-  @ApiOperation({
-    operationId: 'createPersonalSession',
-    summary: 'Create a session on a personal repository (not offered)',
-  })
-  @ApiOkResponse({ description: 'Never from this server' })
-  @ApiResponse({ status: 501, description: '`personal_repository_not_available`' })
-  createPersonal(): never {
-    throw new DomainError(
-      'not_implemented',
-      'Accounts have no personal repository here: create the session with the cloneUrl of a repository of yours',
-      { reason: 'personal_repository_not_available' },
-    );
+  @SelfSettled()
+  @ApiOperation({ operationId: 'createPersonalSession', summary: 'Create a session on the personal repository' })
+  @ApiOkResponse({ type: ApiPersonalSession })
+  @ApiFailures({ 409: 'The caller has an organization', 502: 'The repository could not be made' })
+  createPersonal(@Caller() caller: Principal): Promise<ApiPersonalSession> {
+    return this.personal.create(caller, (made) => ApiPersonalSession.from(made, this.agent.defaultModel));
   }
 
   /** The account's sessions, newest first. */

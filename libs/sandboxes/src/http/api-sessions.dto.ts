@@ -3,6 +3,7 @@ import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, Valida
 import { DomainError, isUuid } from '#kernel';
 import { decodeKeyset, encodeKeyset, nulAt } from '#platform';
 import { isValidBranchName } from '#repos';
+import type { PersonalSession } from '../account-sandboxes/personal-sessions.service.js';
 import type { CloneHosts } from '../coding-sessions/clone-url.js';
 import {
   CODING_STATUSES,
@@ -235,6 +236,14 @@ export class ApiOneSession {
 
 export class ApiCreatedSession extends ApiOneSession {
   @ApiProperty({ type: ApiChat }) chat!: ApiChat;
+}
+
+export class ApiPersonalSession extends ApiCreatedSession {
+  @ApiProperty({ description: 'What may be said first, so that the agent knows where it is' }) bootstrapPrompt!: string;
+
+  static from({ session, chat, bootstrapPrompt }: PersonalSession, model: string | null): ApiPersonalSession {
+    return { session: ApiSession.from(session), chat: ApiChat.from(chat, model), bootstrapPrompt };
+  }
 }
 
 export class ApiListedSession {

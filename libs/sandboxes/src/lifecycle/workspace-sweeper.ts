@@ -4,16 +4,14 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Clock, ifAbsent } from '#kernel';
 import { PeriodicTasks } from '#platform';
 import { OWN_DIRECTORIES } from '../scope/file-access.js';
-import { UPLOADS, Workspaces } from '../workspace/workspaces.js';
+import { UPLOADS, UPLOADS_KEPT_MS, Workspaces } from '../workspace/workspaces.js';
 import { STAGING } from './own-directories.js';
 
 const EVERY_MS = 6 * 3_600_000;
-/** No upload and no clone takes so long. */
-const AGE_MS = 24 * 3_600_000;
 /** What was being built. The rest of a replacement is ended with the sandbox's next step, and is data until then. */
 const BUILT = /\.[0-9a-f]{16}$/;
 
-/** Removes what crashes left in workspaces: uploads that did not end, directories that were being built. Idempotent. */
+/** Removes what is left in workspaces: uploads that did not end or were staged a day ago, directories that were being built. Idempotent. */
 @Injectable()
 export class WorkspaceSweeper implements OnModuleInit {
   private readonly log = new Logger(WorkspaceSweeper.name);
@@ -40,7 +38,7 @@ export class WorkspaceSweeper implements OnModuleInit {
   }
 
   private async sweepFolder(folder: string, isLeftover: (name: string) => boolean): Promise<number> {
-    const before = this.clock.now() - AGE_MS;
+    const before = this.clock.now() - UPLOADS_KEPT_MS;
     let removed = 0;
     for await (const name of namesIn(folder)) {
       const path = join(folder, name);

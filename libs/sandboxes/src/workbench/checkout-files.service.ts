@@ -68,13 +68,13 @@ export class CheckoutFilesService {
   }
 }
 
-/** A path below the checkout, back-slashes made slashes. Errors: `bad_request`. */
-export function toCheckoutPath(given: string): string {
+/** A path below the checkout, back-slashes made slashes. Errors: `bad_request`, with the field it was in. */
+export function toCheckoutPath(given: string, field = 'path'): string {
   const path = given.replaceAll('\\', '/');
   const names = path.split('/');
   const isValid = path !== '' && !path.startsWith('/') && !names.includes('..') && Buffer.byteLength(path) <= 4_000;
   if (isValid && !/[\u0000-\u001f\u007f]/.test(path) && path.isWellFormed() && names.every(isShortName)) return path;
-  throw new DomainError('bad_request', 'Invalid file path', { field: 'path' });
+  throw new DomainError('bad_request', 'Invalid file path', { field });
 }
 
 function isShortName(name: string): boolean {
@@ -82,7 +82,7 @@ function isShortName(name: string): boolean {
 }
 
 /** Inside the sandbox a link that leads out of it leads nowhere, and so it does here. */
-function asAbsent(error: unknown): never {
+export function asAbsent(error: unknown): never {
   const isAbsent = error instanceof DomainError && ['forbidden', 'not_found', 'conflict'].includes(error.code);
   if (isAbsent && error.reason === 'not_a_file') throw new DomainError('bad_request', 'Path is not a file');
   throw isAbsent ? new DomainError('not_found', 'File not found') : error;

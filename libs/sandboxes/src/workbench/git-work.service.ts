@@ -77,7 +77,7 @@ export class GitWorkService {
    */
   discard(caller: Principal, sessionId: string, paths: readonly string[]): Promise<boolean> {
     return this.workbenches.use(caller, sessionId, async ({ session, place }) => {
-      const args = paths.map(toCheckoutPath);
+      const args = paths.map((path) => toCheckoutPath(path));
       const [output] = await this.git.parts(place, { script: DISCARD, args });
       const what = { event: SANDBOX_CHANGES_DISCARDED, action: 'sandbox.discard-changes' };
       await this.db.transaction(() => this.journal.record(caller, session, what, { paths: args }));

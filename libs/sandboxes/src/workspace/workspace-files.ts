@@ -118,7 +118,7 @@ export class WorkspaceFiles {
     const uploads = await this.workspaces.openUploads(view.accountId);
     const name = urlSafeId();
     try {
-      await receive(uploads, name, content, limit);
+      await receive(uploads, name, content, limit, terms.announcedBytes ?? 0);
       return await this.place(view, requested, terms, { uploads, name });
     } catch (error) {
       await uploads.removeFile(name).catch(() => undefined);
@@ -239,11 +239,19 @@ async function openFile(handle: FileHandle, scope: AccessScope, requested: strin
   }
 }
 
-async function receive(uploads: Directory, name: string, content: Readable, limit: number): Promise<void> {
+/** Writes a new file, on disk when it resolves with its bytes. Errors: `payload_too_large`, before a byte is read if it was announced. */
+export async function receive(
+  uploads: Directory,
+  name: string,
+  content: Readable,
+  limit: number,
+  announcedBytes: number,
+): Promise<number> {
+  if (announcedBytes > limit) throw tooLarge(limit);
   const file = await uploads.openFile(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
   let writing = Promise.resolve();
+  let size = 0;
   try {
-    let size = 0;
     let waiting: Buffer[] = [];
     let waitingBytes = 0;
     // While one block is written the next one is received.
@@ -264,6 +272,7 @@ async function receive(uploads: Directory, name: string, content: Readable, limi
     await flush();
     await writing;
     await file.sync();
+    return size;
   } finally {
     await writing.catch(() => undefined);
     await file.close();

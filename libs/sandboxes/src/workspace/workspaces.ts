@@ -8,6 +8,8 @@ import { Directory } from './directory.js';
 
 /** Where uploads grow until they are whole. Not an id of a sandbox, so no sandbox ever sees it. */
 export const UPLOADS = '.uploads';
+/** How long they stay there at least: no upload takes so long. */
+export const UPLOADS_KEPT_MS = 24 * 3_600_000;
 /** Where the account's skills are. Nor is this one. */
 export const SKILLS = '.skills';
 
