@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Database } from '../../libs/platform/src/index.js';
@@ -90,10 +90,15 @@ onAbleMachines('a server that is killed', () => {
     const started = await owner.post(`/v1/sessions/${id}/exec`, { argv, background: true });
     expect(started.status).toBe(202);
     await eventually(async () => running(word).length === 2);
+    const mark = `.${first.child.pid!.toString(36)}.`;
+    const left = (): string[] =>
+      readdirSync(tmpdir()).filter((name) => /^roundhouse-/.test(name) && name.includes(mark));
+    expect(left()).toHaveLength(2);
     first.child.kill('SIGKILL');
     await eventually(async () => running(word).length === 0);
 
     const second = await startServerProcess(env);
+    expect(left()).toEqual([]);
     const client = new Client(second.url, owner.key);
     const health = await eventually(async () => {
       const { sandboxes } = (await client.get('/health')).body as { sandboxes: { available: boolean | null } };

@@ -14,7 +14,7 @@ import {
   smtpOptions,
   userNamespacesWork,
 } from '#platform';
-import { RunnerSandboxes } from '#sandboxes';
+import { RunnerSandboxes, whatDoorsLack } from '#sandboxes';
 
 export interface CheckTarget {
   readonly env: NodeJS.ProcessEnv;
@@ -93,6 +93,8 @@ async function offersSandboxes(config: AppConfig, dataDir: string): Promise<Find
     const support = await sandboxes.support();
     if (!support.isAvailable) return { state: 'advice', found: 'no sandboxes', fix: support.reason };
     const found = `${versionOf('bwrap') ?? 'bubblewrap'}, limits by ${support.level}, as user ${support.uid}`;
+    const lack = await whatDoorsLack(config);
+    if (lack !== null) return { state: 'advice', found, fix: lack };
     if (support.uid !== 0) return { state: 'ok', found };
     return { state: 'advice', found, fix: 'unset SANDBOX_UID: whatever gets out of a sandbox of root is root' };
   } finally {

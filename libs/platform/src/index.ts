@@ -63,6 +63,7 @@ export * from './operations/session-counts.js';
 export * from './platform.module.js';
 export { RunnerConnection } from './runners/runner-connection.js';
 export { RunnerProcess } from './runners/runner-process.js';
+export { newSocketFolder } from './runners/socket-folder.js';
 export * from './secrets/sealed.js';
 export * from './telemetry/metrics.js';
 export * from './telemetry/telemetry.module.js';

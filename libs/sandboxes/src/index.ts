@@ -1,3 +1,4 @@
+export { whatDoorsLack } from './egress/door-folder.js';
 export type { EgressDoor } from './egress/egress-door.js';
 export type { ModelDoor } from './model-door/model-door.js';
 export { type AccessMode, AccessScope, type WorkspacePath } from './scope/access-scope.js';

@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Clock } from '#kernel';
-import { Health } from '#platform';
+import { AppConfig, Health } from '#platform';
+import { whatDoorsLack } from './egress/door-folder.js';
 import { SandboxProvider, type SandboxSupport } from './provider/sandbox-provider.js';
 
 const LOOK_AGAIN_MS = 10_000;
@@ -9,12 +10,14 @@ const LOOK_AGAIN_MS = 10_000;
 @Injectable()
 export class SandboxHealth implements OnModuleInit {
   private known: SandboxSupport | null = null;
+  private doorsLack: string | null = null;
   private lookedAt = -Infinity;
 
   constructor(
     private readonly health: Health,
     private readonly provider: SandboxProvider,
     private readonly clock: Clock,
+    private readonly config: AppConfig,
   ) {}
 
   onModuleInit(): void {
@@ -26,13 +29,15 @@ export class SandboxHealth implements OnModuleInit {
     const { known } = this;
     if (!known) return { available: null };
     if (!known.isAvailable) return { available: false, reason: known.reason };
-    return { available: true, level: known.level, uid: known.uid };
+    const lacks = this.doorsLack === null ? {} : { lacks: this.doorsLack };
+    return { available: true, level: known.level, uid: known.uid, ...lacks };
   }
 
   private look(): void {
     const now = this.clock.now();
     if (now - this.lookedAt < LOOK_AGAIN_MS) return;
     this.lookedAt = now;
+    void whatDoorsLack(this.config).then((lack) => (this.doorsLack = lack));
     this.provider.support().then(
       (support) => (this.known = support),
       (error: Error) => (this.known = { isAvailable: false, reason: error.message }),

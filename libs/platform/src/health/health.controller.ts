@@ -20,8 +20,10 @@ export class HealthReport {
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
-    example: { available: true, level: 'cgroup-v1', uid: 60800 },
-    description: 'Whether commands can run, and how their limits are kept; `available` is null until that is known',
+    example: { available: true, level: 'cgroup-v2', uid: 60800 },
+    description:
+      'Whether commands can run, and how their limits are kept; `available` is null until that is known. `lacks` says ' +
+      'what is configured and cannot work on this machine',
   })
   sandboxes?: object;
 }

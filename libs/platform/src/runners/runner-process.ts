@@ -1,12 +1,12 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { compiledEntry } from '#kernel';
 import { type RunnerEndpoint, runnerUnavailable } from './runner-connection.js';
+import { newSocketFolder } from './socket-folder.js';
 
 export interface RunnerProcessOptions {
   /** What it is called in messages and in the name of its folder: `git`, `sandbox`. */
@@ -36,8 +36,6 @@ const START_TIMEOUT_MS = 20_000;
 const SETTLE_MS = 200;
 const CLOSE_TIMEOUT_MS = 5_000;
 const HEAP_MEGABYTES = 64;
-/** A unix socket's path may not exceed 107 bytes. */
-const LONGEST_FOLDER = 80;
 
 /**
  * Keeps one runner process alive: a fresh 0700 folder, a socket per incarnation, restarts with growing pauses. It begins
@@ -53,8 +51,7 @@ export class RunnerProcess implements RunnerEndpoint {
   private closed = false;
 
   constructor(private readonly options: RunnerProcessOptions) {
-    const parent = tmpdir().length < LONGEST_FOLDER ? tmpdir() : '/tmp';
-    this.folder = mkdtempSync(join(parent, `${options.name}-runner-`));
+    this.folder = newSocketFolder(options.name);
   }
 
   get name(): string {
