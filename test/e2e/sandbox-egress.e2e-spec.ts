@@ -6,11 +6,13 @@ import { Database } from '../../libs/platform/src/index.js';
 import { type Checkout, startCheckout } from '../support/checkouts.js';
 import { signUp, type TestAccount } from '../support/client.js';
 import { DnsPeer } from '../support/peers/dns.js';
+import { LlmPeer } from '../support/peers/llm.js';
 import { LOCALHOST } from '../support/peers/localhost-certificate.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let dns: DnsPeer;
+let model: LlmPeer;
 let site: Server;
 let tlsSite: Server;
 let port: number;
@@ -22,6 +24,7 @@ const visits: string[] = [];
 
 beforeAll(async () => {
   dns = await DnsPeer.start();
+  model = await LlmPeer.start();
   site = createServer((request, response) => {
     visits.push(request.headers.host ?? '');
     response.end('hello');
@@ -38,6 +41,9 @@ beforeAll(async () => {
     SANDBOX_EGRESS_HOSTS: `allowed.test:${port}, *.wild.test:${port}, allowed.test:${tlsPort}`,
     OUTBOUND_ALLOW_PRIVATE: '127.0.0.1/32',
     DNS_SERVER: dns.address,
+    LLM_BASE_URL: model.baseUrl,
+    LLM_API_KEY: model.key,
+    LLM_MODEL: 'test-model',
   });
   alice = await signUp(server);
   sandbox = await startCheckout(server, alice);
@@ -47,6 +53,7 @@ afterAll(async () => {
   await server.close();
   for (const one of [site, tlsSite]) one.close();
   await dns.stop();
+  await model.stop();
 });
 
 /** What curl says of an address through the proxy it finds, and how the proxy answered its CONNECT. */
@@ -128,6 +135,22 @@ describe('the network of a sandbox, where the deployment allows hosts', () => {
       expect(await sandbox.run(`curl -sS -m 3 --noproxy '*' http://${address}:${port}/ 2>&1 || true`)).toContain(
         'curl:',
       );
+  });
+
+  it('is what agents are told of it', async () => {
+    const { body: session } = await alice.post('/v1/sessions');
+    await alice.post(`/v1/sessions/${(session as { id: string }).id}/messages`, { message: 'Hello' });
+    const { body: chat } = await alice.post('/api/chat/runs', { prompt: 'Hello' });
+    await eventually(async () => {
+      const { body } = await alice.get(`/api/chat/runs/${(chat as { runId: string }).runId}`);
+      return (body as { status: string }).status !== 'running';
+    });
+    const told = model.calls.map(({ messages }) => messages[0]!.content as string);
+    expect(told).toHaveLength(2);
+    for (const text of told) {
+      expect(text).toContain(`allowed.test:${port}, *.wild.test:${port}, allowed.test:${tlsPort} by https`);
+      expect(text).not.toContain('no network');
+    }
   });
 
   it('takes the credentials of the sandbox only', async () => {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
+import { Egress } from '../egress/egress.js';
 import type { AccessScope } from '../scope/access-scope.js';
 import { type KnownSkill, skillList } from '../skills/skill-list.js';
 import { SkillsRepository } from '../skills/skills.repository.js';
@@ -16,10 +17,12 @@ export class SessionInstructions {
   constructor(
     private readonly files: WorkspaceFiles,
     private readonly skills: SkillsRepository,
+    private readonly egress: Egress,
   ) {}
 
   async of({ id }: Pick<AgentSession, 'id'>, view: FileView): Promise<string> {
-    return instructions(view.scope, await this.skills.ofSandbox(id), await this.memory(view));
+    const network = await this.egress.inWords();
+    return instructions(view.scope, network, await this.skills.ofSandbox(id), await this.memory(view));
   }
 
   /** What earlier sessions noted for later ones; null when there is nothing that this one may read. */
@@ -40,7 +43,12 @@ export class SessionInstructions {
   }
 }
 
-function instructions(scope: AccessScope, skills: readonly KnownSkill[], memory: string | null): string {
+function instructions(
+  scope: AccessScope,
+  network: string,
+  skills: readonly KnownSkill[],
+  memory: string | null,
+): string {
   const { read, write } = scope.access;
   const list = (paths: readonly string[]): string =>
     paths.includes('') ? 'everything' : paths.length === 0 ? 'nothing' : paths.map((path) => `${path}/`).join(', ');
@@ -48,7 +56,7 @@ function instructions(scope: AccessScope, skills: readonly KnownSkill[], memory:
     'You are an agent that works in a sandbox on a workspace of files, by the tools you are given.',
     `The workspace is ${WORKSPACE_INSIDE}, which is the working directory too. Of it you can read ${list(read)} and ` +
       `write ${list(write)}; what you do not see does not exist. ${scope.ownDirectory.join('/')}/ is yours alone.`,
-    'There is no network. Do what is asked, check the result, and say briefly what you did.',
+    `${network} Do what is asked, check the result, and say briefly what you did.`,
     ...(skills.length === 0 ? [] : [skillList(skills)]),
     ...(memory === null ? [] : [`Notes of earlier sessions (${MEMORY}):\n${memory}`]),
   ].join('\n\n');

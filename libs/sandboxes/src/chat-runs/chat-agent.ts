@@ -6,6 +6,7 @@ import { SandboxAgent } from '../agent/sandbox-agent.js';
 import type { Chat } from '../chats/chat.js';
 import { ChatsRepository } from '../chats/chats.repository.js';
 import { checkoutOf } from '../coding-sessions/checkout.js';
+import { Egress } from '../egress/egress.js';
 import { SandboxLifecycle, type SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
 import { type KnownSkill, skillList } from '../skills/skill-list.js';
 import { SkillsRepository } from '../skills/skills.repository.js';
@@ -31,6 +32,7 @@ export class ChatAgent {
     private readonly lifecycle: SandboxLifecycle,
     private readonly skills: SkillsRepository,
     private readonly agent: SandboxAgent,
+    private readonly egress: Egress,
   ) {}
 
   /** What a chat without a model of its own speaks to; null without any. */
@@ -64,7 +66,7 @@ export class ChatAgent {
           ...{ use, view: { caller, accountId, scope }, base, endpoint },
           // All that was ever done in a checkout of its own.
           checkout: { directory: checkoutOf(scope), since: new Date(0) },
-          instructions: instructions(base, await this.skills.ofSandbox(sandboxId)),
+          instructions: instructions(base, await this.egress.inWords(), await this.skills.ofSandbox(sandboxId)),
           messages: await this.conversation(chat),
           clientTools: NO_CLIENT_TOOLS,
           // The message is put together of the run's events when it ends.
@@ -93,11 +95,11 @@ export class ChatAgent {
   }
 }
 
-function instructions(base: string, skills: readonly KnownSkill[]): string {
+function instructions(base: string, network: string, skills: readonly KnownSkill[]): string {
   return [
     'You are a coding agent that works in a sandbox, by the tools you are given.',
     `The working directory is ${WORKSPACE_INSIDE}/${base}; the repository, if there is one, is checked out there.`,
-    'There is no network. Do what is asked, check the result, and say briefly what you did.',
+    `${network} Do what is asked, check the result, and say briefly what you did.`,
     ...(skills.length === 0 ? [] : [skillList(skills)]),
   ].join('\n');
 }

@@ -20,6 +20,9 @@ describe('the hosts that sandboxes may reach', () => {
     expect(() => new EgressHosts(setting)).toThrow('is no host'),
   );
 
+  it('are told as they are set', () =>
+    expect(hosts.names).toEqual(['registry.npmjs.org', '*.github.com', 'mirror.test:8443']));
+
   it('are none when nothing is set', () => expect(new EgressHosts(' ,').isEmpty).toBe(true));
 });
 

@@ -24,6 +24,13 @@ export class EgressHosts {
     return this.entries.length === 0;
   }
 
+  /** As the setting names them. */
+  get names(): string[] {
+    return this.entries.map(
+      ({ host, isSuffix, port }) => `${isSuffix ? '*.' : ''}${host}${port === HTTPS ? '' : `:${port}`}`,
+    );
+  }
+
   /** `host` as `toHost` gives it. */
   allows(host: string, port: number): boolean {
     return this.entries.some(

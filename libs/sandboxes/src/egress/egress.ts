@@ -28,6 +28,13 @@ export class Egress implements OnApplicationShutdown {
     this.hosts = new EgressHosts(config.SANDBOX_EGRESS_HOSTS ?? '');
   }
 
+  /** What programs in sandboxes reach, as agents are told it. */
+  async inWords(): Promise<string> {
+    if (this.hosts.isEmpty || !(await hasRelayProgram())) return 'There is no network.';
+    const names = this.hosts.names.join(', ');
+    return `Of the network, programs reach ${names} by https through the proxy in HTTPS_PROXY, and nothing else.`;
+  }
+
   /** Null where sandboxes have no network. */
   async doorOf(sandboxId: string): Promise<EgressDoor | null> {
     if (this.hosts.isEmpty) return null;
