@@ -60,7 +60,13 @@ const provider = {
   provide: SandboxProvider,
   inject: [AppConfig, Workspaces, Egress],
   useFactory: (config: AppConfig, { root }: Workspaces, egress: Egress) =>
-    new RunnerSandboxes({ workspaces: root, uid: config.SANDBOX_UID, searchPath: config.SANDBOX_PATH, egress }),
+    new RunnerSandboxes({
+      workspaces: root,
+      uid: config.SANDBOX_UID,
+      searchPath: config.SANDBOX_PATH,
+      fileBytes: config.SANDBOX_DISK_BYTES,
+      egress,
+    }),
 };
 
 /** Sandboxes: sessions of both surfaces and the chats in them. */

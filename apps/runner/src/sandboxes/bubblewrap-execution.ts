@@ -14,13 +14,16 @@ import { isAlive, memoryOf, signalAll, treeOf, writtenBy } from './process-tree.
 
 const GRACE_MS = 2_000;
 const WATCH_EVERY_MS = 100;
-const WATCH_DISK_EVERY_MS = 300;
+/** At how many of these looks the disk is one of them; for who writes fast it is at each. */
+const WATCH_DISK_EVERY = 3;
+const FAST_BYTES = 8 * 1_048_576;
 /** A command with more of its sandbox's processes than this is one of those that ask for more. */
 const BOMB_SHARE = 1 / 16;
 const PAGE_BYTES = 4_096;
 const STDERR_KEPT = 2_000;
 const SIGNAL_EXITS = 128;
 const KILLED = SIGNAL_EXITS + constants.signals.SIGKILL;
+const FILE_TOO_LARGE = SIGNAL_EXITS + constants.signals.SIGXFSZ;
 /** As shells have it. */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
@@ -31,6 +34,8 @@ export const FDS = { args: 3, status: 4, gate: 5, seccomp: 6, passwd: 7, group: 
 export interface Launch {
   /** For `bwrap --args`. */
   readonly options: readonly string[];
+  /** A command that becomes the next one where it is to run; empty for anywhere. */
+  readonly within: readonly string[];
   /** The user and group to be; null to stay who one is. */
   readonly uid: number | null;
   readonly argv: readonly string[];
@@ -60,6 +65,8 @@ export class BubblewrapExecution implements Execution {
   private isAtGate = true;
   private status = '';
   private written = 0;
+  private looks = 0;
+  private isWritingFast = false;
   private stderr = '';
   private failure: DomainError | null = null;
   private ending: 'timedOut' | 'cancelled' | 'oomKilled' | 'tooManyProcesses' | 'diskFull' | null = null;
@@ -70,7 +77,8 @@ export class BubblewrapExecution implements Execution {
     disk: DiskSpace,
   ) {
     this.oomKillsBefore = group.oomKills();
-    this.child = spawn('bwrap', ['--args', String(FDS.args), '--', ...launch.argv], {
+    const [program, ...args] = [...launch.within, 'bwrap', '--args', String(FDS.args), '--', ...launch.argv];
+    this.child = spawn(program!, args, {
       env: { PATH: launch.searchPath },
       cwd: '/',
       ...(launch.uid !== null && { uid: launch.uid, gid: launch.uid }),
@@ -92,9 +100,12 @@ export class BubblewrapExecution implements Execution {
     this.exit.catch(() => undefined);
     this.timers.push(setTimeout(() => this.end('timedOut'), launch.timeoutMs));
     const storm = new ForkStorm(() => group.refusedForks());
-    const watch = (): void => (launch.isWatched ? this.watch(launch.limits) : this.watchForks(storm, launch.limits));
+    const watch = (): void => {
+      if (launch.isWatched) this.watch(launch.limits);
+      else this.watchForks(storm, launch.limits);
+      this.watchDisk(disk, launch.limits);
+    };
     this.timers.push(setInterval(watch, WATCH_EVERY_MS));
-    this.timers.push(setInterval(() => this.watchDisk(disk, launch.limits), WATCH_DISK_EVERY_MS));
   }
 
   begin(): void {
@@ -169,8 +180,11 @@ export class BubblewrapExecution implements Execution {
 
   /** No file system here keeps quotas: whoever writes when there is no room left is ended. */
   private watchDisk(disk: DiskSpace, { diskBytes }: SandboxLimits): void {
+    this.looks += 1;
+    if (!this.isWritingFast && this.looks % WATCH_DISK_EVERY !== 0) return;
     const before = this.written;
     this.written = Math.max(before, writtenBy(this.tree()));
+    this.isWritingFast = this.written - before >= FAST_BYTES;
     if (!disk.write(this.written - before, diskBytes, this.startedAt)) return;
     this.ending ??= 'diskFull';
     this.killTree();
@@ -224,7 +238,7 @@ export class BubblewrapExecution implements Execution {
       timedOut: this.ending === 'timedOut',
       oomKilled,
       tooManyProcesses: this.ending === 'tooManyProcesses',
-      diskFull: this.ending === 'diskFull',
+      diskFull: this.ending === 'diskFull' || (this.ending === null && code === FILE_TOO_LARGE),
       cancelled: this.ending === 'cancelled',
       truncated: this.output.truncated,
       durationMs: Math.round(performance.now() - this.startedAt),

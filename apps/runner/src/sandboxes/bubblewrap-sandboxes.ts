@@ -5,11 +5,12 @@ import type { LimitLevel, PlacedSandbox, SandboxCommand, SandboxLimits } from '#
 import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntries } from './bubblewrap-args.js';
 import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
-import { CgroupV1Groups } from './cgroup-v1.js';
 import { DiskSpace } from './disk-space.js';
-import { type LimitGroups, NoLimitGroups } from './limit-groups.js';
 import { HandedContent } from './handed-content.js';
+import type { LimitGroups } from './limit-groups.js';
+import { openLimitGroups } from './limit-ladder.js';
 import { MountSources } from './mount-sources.js';
+import { Processors } from './processors.js';
 import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
 import { SandboxRelay } from './sandbox-relay.js';
 import { isFilteredMachine, seccompFilter } from './seccomp-filter.js';
@@ -27,6 +28,7 @@ export class BubblewrapSandboxes {
   private readonly disks = new Map<string, DiskSpace>();
   private readonly system = systemEntries();
   private readonly hidden = hiddenFiles();
+  private readonly processors: Processors;
 
   private constructor(
     private readonly groups: LimitGroups,
@@ -34,7 +36,9 @@ export class BubblewrapSandboxes {
     private readonly handed: readonly HandedContent[],
     private readonly searchPath: string,
     readonly identity: SandboxIdentity,
-  ) {}
+  ) {
+    this.processors = Processors.ofThisProcess(searchPath);
+  }
 
   /** On the best level that the machine offers, or the one asked for. Errors: `unavailable` with the cause and the fix. */
   static async open(
@@ -46,11 +50,9 @@ export class BubblewrapSandboxes {
     if (lack !== null || !isFilteredMachine(arch))
       throw new DomainError('unavailable', `Sandboxes cannot run: ${lack}`, { reason: 'sandboxes_unavailable' });
     const identity = await identify();
-    const groups = level === 'supervised' ? null : await CgroupV1Groups.open();
-    if (!groups && level === 'cgroup-v1')
-      throw new DomainError('unavailable', 'There are no control groups to write to');
+    const groups = await openLimitGroups(level);
     const handed = [seccompFilter(arch), PASSWD, GROUP].map((content) => HandedContent.of(content));
-    return new BubblewrapSandboxes(groups ?? new NoLimitGroups(), handed, searchPath, identity);
+    return new BubblewrapSandboxes(groups, handed, searchPath, identity);
   }
 
   get level(): LimitLevel {
@@ -87,6 +89,7 @@ export class BubblewrapSandboxes {
             relays.reduce<readonly string[]>((argv, relay) => relay.wrap(argv), command.argv),
             sandbox.limits,
           ),
+          within: this.processors.become(sandbox.id, sandbox.limits.cpus),
           uid: this.identity.startedAs,
           searchPath: this.searchPath,
           opened: [...handed, ...opened.map(([, place]) => place), ...relays.map(({ fd }) => fd)],
@@ -113,6 +116,7 @@ export class BubblewrapSandboxes {
   async stop(sandboxId: string): Promise<void> {
     await Promise.all([...(this.running.get(sandboxId) ?? [])].map((execution) => execution.kill()));
     await this.groups.remove(sandboxId);
+    this.processors.forget(sandboxId);
   }
 
   /** Ends everything; for the end of this process. */

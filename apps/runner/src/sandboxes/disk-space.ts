@@ -41,9 +41,9 @@ export class DiskSpace {
   }
 
   private isDue(limit: number): boolean {
-    if (this.used !== null && this.used + this.unmeasured > limit)
-      return performance.now() - this.measuredAt >= AGAIN_MS;
-    return this.unmeasured >= Math.min(UNMEASURED_BYTES, limit * UNMEASURED_SHARE);
+    if (this.unmeasured >= Math.min(UNMEASURED_BYTES, limit * UNMEASURED_SHARE)) return true;
+    if (this.used === null || this.used + this.unmeasured <= limit) return false;
+    return performance.now() - this.measuredAt >= AGAIN_MS;
   }
 
   private async measure(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { LimitLevel, SandboxLimits } from '#sandboxes';
+import { removeGroup } from './group-folders.js';
 
 /** What keeps the limits of one sandbox, whatever runs in it. */
 export interface LimitGroup {
@@ -8,24 +9,60 @@ export interface LimitGroup {
   oomKills(): number;
   /** How often the kernel has refused it a process so far. */
   refusedForks(): number;
-  /** Ends what is left and forgets the group. Safe to call twice. */
-  remove(): Promise<void>;
 }
 
 export interface LimitGroups {
   readonly level: LimitLevel;
   /** The group of a sandbox, made at its first command; with new limits when they have changed. */
   of(sandboxId: string, limits: SandboxLimits): LimitGroup;
+  /** Ends what is left in a sandbox's group and forgets it. Safe to call twice. */
   remove(sandboxId: string): Promise<void>;
   close(): Promise<void>;
 }
 
-const NO_GROUP: LimitGroup = {
-  joinedBy: [],
-  oomKills: () => 0,
-  refusedForks: () => 0,
-  remove: () => Promise.resolve(),
-};
+/** A group of the kernel, in one folder or, where controllers have hierarchies of their own, in several. */
+export interface KernelGroup extends LimitGroup {
+  readonly folders: readonly string[];
+  limit(limits: SandboxLimits): void;
+}
+
+/** Groups of the kernel, made as sandboxes need them. */
+export class KernelGroups implements LimitGroups {
+  private readonly groups = new Map<string, KernelGroup>();
+  /** What each was limited to last. */
+  private readonly limited = new Map<KernelGroup, string>();
+
+  constructor(
+    readonly level: LimitLevel,
+    /** Folders of this process, which hold those of the sandboxes. */
+    private readonly own: readonly string[],
+    private readonly make: (sandboxId: string) => KernelGroup,
+  ) {}
+
+  of(sandboxId: string, limits: SandboxLimits): LimitGroup {
+    const group = this.groups.get(sandboxId) ?? this.make(sandboxId);
+    this.groups.set(sandboxId, group);
+    const wanted = JSON.stringify(limits);
+    if (this.limited.get(group) !== wanted) group.limit(limits);
+    this.limited.set(group, wanted);
+    return group;
+  }
+
+  async remove(sandboxId: string): Promise<void> {
+    const group = this.groups.get(sandboxId);
+    if (!group) return;
+    this.groups.delete(sandboxId);
+    this.limited.delete(group);
+    for (const folder of group.folders) await removeGroup(folder);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.groups.keys()].map((sandboxId) => this.remove(sandboxId)));
+    for (const folder of this.own) await removeGroup(folder);
+  }
+}
+
+const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, refusedForks: () => 0 };
 
 /** Where the kernel offers no groups: each command is watched by itself. */
 export class NoLimitGroups implements LimitGroups {

@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { compiledEntry } from '#kernel';
 import type { LimitLevel } from '#sandboxes';
 import { BubblewrapSandboxes } from './bubblewrap-sandboxes.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
-import { CgroupV1Groups } from './cgroup-v1.js';
+import { ownGroup } from './cgroup-v2.js';
+import { SANDBOXES } from './group-folders.js';
+import { openLimitGroups } from './limit-ladder.js';
 import { commandOf, LIMITS, newWorkspace, placed, run, textsOf } from './testing/placed.js';
 
 const SEARCH_PATH = process.env['PATH'] ?? '/usr/bin:/bin';
@@ -16,13 +19,17 @@ const GROUPS = '/sys/fs/cgroup';
 
 /** Levels that this machine offers; each is tested. */
 const levels: LimitLevel[] = [];
-if ((await whatBubblewrapLacks(SEARCH_PATH)) === null) {
-  const groups = await CgroupV1Groups.open();
-  await groups?.close();
-  levels.push(...(groups ? (['cgroup-v1'] as const) : []), 'supervised');
-}
+if ((await whatBubblewrapLacks(SEARCH_PATH)) === null)
+  for (const level of ['cgroup-v2', 'cgroup-v1', 'supervised'] as const) {
+    const groups = await openLimitGroups(level).catch(() => null);
+    await groups?.close();
+    if (groups) levels.push(level);
+  }
 
-describe.each([...levels, ...(levels.length === 0 ? ['none' as LimitLevel] : [])])('limits on level %s', (level) => {
+/** A suite needs one. */
+const tested = levels.length > 0 ? levels : ['none' as LimitLevel];
+
+describe.each(tested)('limits on level %s', (level) => {
   const test = levels.includes(level) ? it : it.skip;
   let sandboxes: BubblewrapSandboxes;
   let workspace: string;
@@ -64,7 +71,7 @@ describe.each([...levels, ...(levels.length === 0 ? ['none' as LimitLevel] : [])
   });
 
   // Root, whom tests may run as, is held to no number of processes but by a group: there the bomb would hit the machine.
-  const bombTest = level === 'cgroup-v1' || process.geteuid!() !== 0 ? test : it.skip;
+  const bombTest = level !== 'supervised' || process.geteuid!() !== 0 ? test : it.skip;
 
   bombTest('a fork bomb is ended and named, and what runs beside it in the sandbox is not', async () => {
     const sandbox = placed(workspace, 'sess_forks');
@@ -74,6 +81,50 @@ describe.each([...levels, ...(levels.length === 0 ? ['none' as LimitLevel] : [])
     await other.write(Buffer.from('still here\n'));
     expect((await textsOf(other.output)).stdout).toBe('still here\n');
     expect(await other.exit).toMatchObject({ code: 0, tooManyProcesses: false });
+  });
+
+  test('a program counts the processors of its sandbox, not those of the machine', async () => {
+    const count = async (id: string, cpus: number): Promise<number> =>
+      Number((await run(sandboxes, placed(workspace, id, undefined, { ...LIMITS, cpus }), ['nproc'])).stdout);
+    expect(await count('sess_one', 1)).toBe(1);
+    expect(await count('sess_half', 0.5)).toBe(1);
+    expect(await count('sess_many_cpus', 1_000)).toBe(availableParallelism());
+  });
+
+  test('a stop leaves nothing running, nor does a command that leaves others behind', async () => {
+    const sandbox = placed(workspace, 'sess_stop');
+    const marker = `${process.pid}.${Date.now() % 1e6}`;
+    const hidden = await run(sandboxes, sandbox, ['sh', '-c', `setsid sleep 60${marker} >/dev/null 2>&1 & echo left`]);
+    expect(hidden.stdout).toBe('left\n');
+    expect(running(`60${marker}`)).toEqual([]);
+
+    const endless = sandboxes.exec(sandbox, commandOf(['sh', '-c', `setsid sleep 61${marker} & trap "" TERM; yes`]));
+    await until(() => running(`61${marker}`).length > 0);
+    // Nobody reads what it says: it must go all the same.
+    await sandboxes.stop(sandbox.id);
+    expect(running(`61${marker}`)).toEqual([]);
+    await textsOf(endless.output);
+    expect(await endless.exit).toMatchObject({ cancelled: true });
+    await sandboxes.stop(sandbox.id);
+    expect((await run(sandboxes, sandbox, ['echo', 'again'])).stdout).toBe('again\n');
+  });
+});
+
+describe.each(tested)('room on level %s', (level) => {
+  const test = levels.includes(level) ? it : it.skip;
+  let sandboxes: BubblewrapSandboxes;
+  let workspace: string;
+
+  beforeAll(async () => {
+    if (!levels.includes(level)) return;
+    sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
+    workspace = newWorkspace();
+  });
+
+  afterAll(async () => {
+    if (!levels.includes(level)) return;
+    await sandboxes.close();
+    rmSync(workspace, { recursive: true });
   });
 
   test('folders in memory are bounded', async () => {
@@ -93,22 +144,10 @@ describe.each([...levels, ...(levels.length === 0 ? ['none' as LimitLevel] : [])
     expect(listed).toMatchObject({ stdout: 'small\n', exit: { diskFull: false, code: 0 } });
   });
 
-  test('a stop leaves nothing running, nor does a command that leaves others behind', async () => {
-    const sandbox = placed(workspace, 'sess_stop');
-    const marker = `${process.pid}.${Date.now() % 1e6}`;
-    const hidden = await run(sandboxes, sandbox, ['sh', '-c', `setsid sleep 60${marker} >/dev/null 2>&1 & echo left`]);
-    expect(hidden.stdout).toBe('left\n');
-    expect(running(`60${marker}`)).toEqual([]);
-
-    const endless = sandboxes.exec(sandbox, commandOf(['sh', '-c', `setsid sleep 61${marker} & trap "" TERM; yes`]));
-    await until(() => running(`61${marker}`).length > 0);
-    // Nobody reads what it says: it must go all the same.
-    await sandboxes.stop(sandbox.id);
-    expect(running(`61${marker}`)).toEqual([]);
-    await textsOf(endless.output);
-    expect(await endless.exit).toMatchObject({ cancelled: true });
-    await sandboxes.stop(sandbox.id);
-    expect((await run(sandboxes, sandbox, ['echo', 'again'])).stdout).toBe('again\n');
+  test('no room is taken that is not written', async () => {
+    const take = 'fallocate -l 1M room; fallocate -x -l 1M room && wc -c < room';
+    const taken = await run(sandboxes, placed(workspace, 'sess_room'), ['sh', '-c', take]);
+    expect(taken).toMatchObject({ stderr: expect.stringContaining('not supported') as string, stdout: '1048576\n' });
   });
 });
 
@@ -140,17 +179,15 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await setTimeout(10);
 }
 
-const onV1 = levels.includes('cgroup-v1') ? describe : describe.skip;
+const kernelLevels = levels.filter((level) => level !== 'supervised');
+const onKernelLevels = kernelLevels.length > 0 ? describe : describe.skip;
 
-onV1('control groups', () => {
-  const folder = (): string =>
-    ['/sys/fs/cgroup/pids', join(GROUPS, 'pids', ownPath('pids'))]
-      .map((base) => join(base, 'roundhouse-sandboxes'))
-      .find((path) => existsSync(path))!;
+onKernelLevels.each(kernelLevels)('control groups on level %s', (level) => {
+  const folder = (): string => join(groupOfThisProcess(level), SANDBOXES);
 
   it('hold the limits of a sandbox over all its commands, follow a change of them and go with it', async () => {
     const workspace = newWorkspace();
-    const sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, 'cgroup-v1');
+    const sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
     await run(sandboxes, placed(workspace, 'sess_g', undefined, { ...LIMITS, processes: 20 }), ['true']);
     const mine = readdirSync(folder()).find((name) => existsSync(join(folder(), name, 'sess_g')))!;
     const pidsMax = (): string => readFileSync(join(folder(), mine, 'sess_g/pids.max'), 'utf8');
@@ -170,7 +207,7 @@ onV1('control groups', () => {
 
   it('hold a fork bomb down', async () => {
     const workspace = newWorkspace();
-    const sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, 'cgroup-v1');
+    const sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
     const bomb = placed(workspace, 'sess_fork', undefined, { ...LIMITS, processes: 32 });
     const { stderr } = await run(sandboxes, bomb, ['sh', '-c', 'f() { f | f & f; }; f; wait'], { timeoutMs: 500 });
     expect(stderr).toMatch(/fork/);
@@ -179,21 +216,22 @@ onV1('control groups', () => {
   });
 
   it('of a server that is gone are cleared at the next start', async () => {
-    const first = await CgroupV1Groups.open();
+    const first = await openLimitGroups(level);
     const stale = join(folder(), '4194304-1');
     mkdirSync(join(stale, 'sess_old'), { recursive: true });
-    const second = await CgroupV1Groups.open();
+    const second = await openLimitGroups(level);
     expect(existsSync(stale)).toBe(false);
-    await first?.close();
-    await second?.close();
+    await first.close();
+    await second.close();
   });
 });
 
-function ownPath(controller: string): string {
-  const line = readFileSync('/proc/self/cgroup', 'utf8')
-    .split('\n')
-    .find((group) => group.split(':')[1] === controller);
-  return line?.split(':')[2] ?? '/';
+/** With version 1 the one that counts processes. */
+function groupOfThisProcess(level: LimitLevel): string {
+  const groups = readFileSync('/proc/self/cgroup', 'utf8');
+  if (level === 'cgroup-v2') return ownGroup(readFileSync('/proc/self/mounts', 'utf8'), groups)!;
+  const line = groups.split('\n').find((group) => group.split(':')[1] === 'pids');
+  return [join(GROUPS, 'pids', line?.split(':')[2] ?? '/'), join(GROUPS, 'pids')].find((path) => existsSync(path))!;
 }
 
 /** Processes of this machine with `word` in their command line. */

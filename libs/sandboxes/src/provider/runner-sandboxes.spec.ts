@@ -31,7 +31,7 @@ mkdirSync(workspace, { recursive: true });
 writeFileSync(join(folder, 'secret.key'), 'key');
 if (isRoot) chownSync(workspace, UID, UID);
 
-const sandboxes = new RunnerSandboxes({ workspaces: join(folder, 'workspaces'), uid: UID });
+const sandboxes = new RunnerSandboxes({ workspaces: join(folder, 'workspaces'), uid: UID, fileBytes: 8 * MEBIBYTE });
 const support = await sandboxes.support();
 if (!support.isAvailable) console.warn(`Sandboxes are not tested: ${support.reason}`);
 const onAbleMachines = support.isAvailable ? describe : describe.skip;
@@ -104,6 +104,13 @@ onAbleMachines('a command by way of the runner', () => {
     }
     expect(await execution.exit).toMatchObject({ code: 0 });
     expect(existsSync(end)).toBe(true);
+  });
+
+  it('writes no file that is longer than allowed, and is told of it', async () => {
+    const execution = await shell('head -c 8388608 /dev/zero > whole && exec head -c 8388609 /dev/zero > longer');
+    expect(await textOf(execution)).toBe('');
+    expect(await execution.exit).toMatchObject({ signal: 'SIGXFSZ', diskFull: true, timedOut: false });
+    expect(statSync(join(workspace, '.sessions/sess_1/longer')).size).toBe(8 * MEBIBYTE);
   });
 
   it('hears signals and a cancellation although it takes no input', async () => {

@@ -22,21 +22,27 @@ export interface RunnerSandboxesOptions {
   readonly uid: number;
   /** Folders where bwrap is looked for (a PATH); by default the system's usual ones. */
   readonly searchPath?: string;
+  /** How long a file may get that a program in a sandbox writes; any length when left out. */
+  readonly fileBytes?: number;
   /** The ways out of sandboxes; none when left out. */
   readonly egress?: Pick<Egress, 'doorOf'>;
 }
 
 const WINDOW = 'workspaces';
 
-/** No crash of a program in a sandbox writes its memory onto the disk of the machine: all inherit that. */
-const WITHOUT_DUMPS = 'ulimit -c 0; exec "$@"';
+/** What shells count the length of files in. */
+const BLOCK_BYTES = 512;
+
+/** Inherited by all: no crash of a program in a sandbox writes its memory onto the disk of the machine, for one. */
+const bounds = (fileBytes = Infinity): string =>
+  `ulimit -c 0; ulimit -f ${Number.isFinite(fileBytes) ? Math.ceil(fileBytes / BLOCK_BYTES) : 'unlimited'}`;
+const WITHOUT_WINDOW = 'exec "$@"';
 
 /**
  * Gives the runner a mount name space with the workspaces in a second place, which a user can reach who may not enter
  * the folders above the first; without the right to do so it starts as it is, and says what that means.
  */
 const WITH_WINDOW = `
-  ulimit -c 0
   mkdir -p -m 711 "$1" "$2" && chmod 711 "\${2%/*}"
   if unshare --mount --propagation slave true 2>/dev/null; then
     exec unshare --mount --propagation slave /bin/sh -c 'mount --rbind "$1" "$2"; shift 2; exec "$@"' sh "$@"
@@ -49,7 +55,7 @@ export class RunnerSandboxes extends SandboxProvider {
   private readonly connection: RunnerConnection;
   private readonly egress: RunnerSandboxesOptions['egress'];
 
-  constructor({ workspaces, uid, searchPath, egress }: RunnerSandboxesOptions) {
+  constructor({ workspaces, uid, searchPath, fileBytes, egress }: RunnerSandboxesOptions) {
     super();
     this.egress = egress;
     const isRoot = geteuid!() === 0;
@@ -59,10 +65,10 @@ export class RunnerSandboxes extends SandboxProvider {
       args: ['--workspaces', workspaces, '--uid', String(uid)],
       ...(searchPath !== undefined && { searchPath }),
       ...(isRoot && { argsIn: (folder) => ['--window', join(folder, WINDOW)] }),
-      within: (folder) =>
-        isRoot
-          ? ['/bin/sh', '-c', WITH_WINDOW, 'sh', workspaces, join(folder, WINDOW)]
-          : ['/bin/sh', '-c', WITHOUT_DUMPS, 'sh'],
+      within: (folder) => [
+        ...['/bin/sh', '-c', `${bounds(fileBytes)}; ${isRoot ? WITH_WINDOW : WITHOUT_WINDOW}`, 'sh'],
+        ...(isRoot ? [workspaces, join(folder, WINDOW)] : []),
+      ],
     });
     this.connection = new RunnerConnection(this.process);
   }

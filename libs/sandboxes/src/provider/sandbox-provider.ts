@@ -59,7 +59,7 @@ export interface ExitFacts {
   readonly oomKilled: boolean;
   /** The supervisor ended the command for the number of its processes. */
   readonly tooManyProcesses: boolean;
-  /** The supervisor ended the command because the workspace had no room left for it. */
+  /** The command was ended because the workspace had no room left for it, or for one of its files. */
   readonly diskFull: boolean;
   /** It was cancelled, or its sandbox was stopped. */
   readonly cancelled: boolean;
@@ -83,7 +83,7 @@ export interface Execution {
 }
 
 /** How the limits of a sandbox are kept: by the kernel for the whole of it, or by looking at each command's processes. */
-export type LimitLevel = 'cgroup-v1' | 'supervised';
+export type LimitLevel = 'cgroup-v2' | 'cgroup-v1' | 'supervised';
 
 /** Whether commands can run on this machine, and how well they are kept. */
 export type SandboxSupport =
