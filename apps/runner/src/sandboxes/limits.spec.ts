@@ -75,7 +75,9 @@ describe.each(tested)('limits on level %s', (level) => {
 
   bombTest('a fork bomb is ended and named, and what runs beside it in the sandbox is not', async () => {
     const sandbox = placed(workspace, 'sess_forks');
-    const other = sandboxes.exec(sandbox, commandOf(['sh', '-c', 'read line; echo "$line"']));
+    const other = sandboxes.exec(sandbox, commandOf(['sh', '-c', '> up; read line; echo "$line"']));
+    // It has the processes it needs before the bomb takes the others.
+    await until(() => existsSync(join(workspace, '.sessions', sandbox.id, 'up')));
     const bomb = await run(sandboxes, sandbox, ['perl', '-e', 'while (1) { fork }'], { timeoutMs: 120_000 });
     expect(bomb.exit).toMatchObject({ tooManyProcesses: true, timedOut: false, code: 137 });
     await other.write(Buffer.from('still here\n'));
