@@ -66,6 +66,7 @@ async function knownIds(): Promise<Record<string, string[]>> {
   if (made.includes(undefined)) throw new Error(JSON.stringify([invite.body, key.body, team.body]));
   const [inviteId, keyId, teamId] = made as [string, string, string];
   const { session, chat } = (await root.post('/api/sessions')).body as Record<'session' | 'chat', { id: string }>;
+  expect((await root.post('/api/sandbox', { sessionId: session.id })).status).toBe(200);
   return {
     session_id: [session.id],
     chat_id: [chat.id],

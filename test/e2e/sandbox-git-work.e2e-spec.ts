@@ -116,6 +116,8 @@ describe('discarding what is not committed', () => {
     [{ filePath: '../x' }, 'Invalid file path'],
     [{ filePath: '' }, 'Invalid file path'],
     [{ filePath: 7 }, 'Invalid file path'],
+    [{ filePath: null }, 'Invalid file path'],
+    [{ filePath: 'a', oldPath: null }, 'Invalid file path'],
     [{ filePath: 'a', oldPath: '/etc/passwd' }, 'Invalid file path'],
     [{ oldPath: 'a' }, 'oldPath needs filePath'],
   ])('is refused for %j and touches nothing', async (body, error) => {

@@ -194,6 +194,7 @@ describe('what is not provisioned', () => {
   it.each<[object, number, string]>([
     [{}, 400, 'repoUrl is required'],
     [{ repoUrl: '' }, 400, 'repoUrl cannot be empty'],
+    [{ repoUrl: 'https://github.com/a' }, 400, 'repoUrl must be a valid GitHub repository URL'],
     [{ repoUrl: 'ftp://github.com/a/b' }, 400, 'repoUrl must be a valid GitHub repository URL'],
     [{ repoUrl: 'https://evil.example/github.com/a/b' }, 400, 'repoUrl must be a valid GitHub repository URL'],
     [{ repoUrl: 'https://user:pw@github.com/a/b' }, 400, 'repoUrl must be a valid GitHub repository URL'],

@@ -186,6 +186,10 @@ describe('credentials', () => {
         status: 401,
         body: { status: 'error', message: 'Unauthorized' },
       });
+    expect((await anybody.get('/api/sessions', { authorization: 'Token x' })).body).toMatchObject({
+      message: 'Authorization header with Bearer token required',
+    });
+    expect((await anybody.put('/api/sessions')).headers.get('allow')).toBe('GET, POST');
     expect((await anybody.get('/api/sessions', { authorization: `bearer ${alice.key!}` })).status).toBe(200);
   });
 

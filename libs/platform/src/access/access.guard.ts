@@ -44,7 +44,7 @@ export class AccessGuard implements CanActivate {
         await this.limits.admitAnonymous(request);
         return true;
       }
-      throw dialectOf(request).missingCredential();
+      throw dialectOf(request).missingCredential(request.headers.authorization !== undefined);
     }
     await this.limits.admit(request, principal);
     this.usage.countCall(request, principal);

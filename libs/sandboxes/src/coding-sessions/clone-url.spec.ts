@@ -20,6 +20,7 @@ it.each([
   'ext::sh -c id',
   '--upload-pack=id',
   'https://github.com',
+  'https://github.com/octo/',
   'https://github.com:8443/octo/repo',
   'https://user@github.com/octo/repo',
   'https://user:pass@github.com/octo/repo',

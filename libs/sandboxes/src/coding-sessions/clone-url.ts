@@ -23,7 +23,8 @@ export class CloneHosts {
     const url = new URL(text);
     if (url.username !== '' || url.password !== '') throw refused('it must not hold credentials');
     if (url.search !== '' || url.hash !== '') throw refused('it must not have a query or a fragment');
-    if (url.pathname === '/') throw refused('it names no repository');
+    const names = url.pathname.split('/').filter((name) => name !== '').length;
+    if (names < (url.hostname === 'github.com' ? 2 : 1)) throw refused('it names no repository');
     if (url.origin === new URL(this.own).origin) return url.href;
     if (url.protocol !== 'https:') throw refused('it must begin with https://');
     if (url.port !== '' || !this.hosts.has(url.hostname)) throw refused(`sandboxes may not clone from ${url.host}`);

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Allow, IsOptional, IsString } from 'class-validator';
+import { Allow, IsString, ValidateIf } from 'class-validator';
 import { DomainError } from '#kernel';
 import type { CheckRun } from '../workbench/check-fixes.js';
 import { DIFF_STATUSES, STAGING_STATUSES } from '../workbench/checkout-diff.js';
@@ -59,14 +59,17 @@ export class ApiCachedDiff {
   }
 }
 
+/** Only absence means everything: who sends null for a path did not mean that. */
+const IfPresent = (): PropertyDecorator => ValidateIf((_body: object, value: unknown) => value !== undefined);
+
 export class ApiDiscardBody {
   @ApiPropertyOptional({ description: 'Everything when absent' })
-  @IsOptional()
+  @IfPresent()
   @IsString({ message: 'Invalid file path' })
   filePath?: string;
 
   @ApiPropertyOptional({ description: 'What filePath was renamed from' })
-  @IsOptional()
+  @IfPresent()
   @IsString({ message: 'Invalid file path' })
   oldPath?: string;
 

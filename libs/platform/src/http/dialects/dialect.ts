@@ -15,8 +15,8 @@ export interface Dialect {
   /** Whether pages of any origin may call; else those of CORS_ORIGINS. Credentials are never sent by themselves. */
   readonly isOpenToOrigins?: boolean;
   reply(error: DomainError, requestId: string): ErrorReply;
-  /** The 401 of a request without any credential. */
-  missingCredential(): DomainError;
+  /** The 401 of a request without any credential. `isForeign`: its Authorization is of a scheme that is none of ours. */
+  missingCredential(isForeign: boolean): DomainError;
   /** The 400/422 of a body that is not JSON. */
   malformedJson(position: number): DomainError;
   /** The answer to a path or method no route has; `allowed` are the methods the path does have. */

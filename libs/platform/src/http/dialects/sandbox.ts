@@ -2,6 +2,7 @@ import { DomainError } from '#kernel';
 import type { Dialect } from './dialect.js';
 
 const MISSING = 'Exactly one of x-api-key or Authorization must be provided';
+const FOREIGN = 'Authorization header with Bearer token required';
 
 /**
  * sandbox-sessions.md part A: `{status: "error", error}`, with the text in `message` too and the field at fault in `path`
@@ -33,14 +34,17 @@ export const sandboxDialect: Dialect = {
     };
     return { status: error.status, body, headers: error.headers };
   },
-  missingCredential: () => new DomainError('unauthorized', MISSING),
+  missingCredential: (isForeign) => new DomainError('unauthorized', isForeign ? FOREIGN : MISSING),
   malformedJson: () => new DomainError('invalid_input', 'Invalid JSON body'),
-  unknownRoute: () => new DomainError('not_found', 'Not found'),
+  unknownRoute: (allowed) =>
+    allowed.length === 0
+      ? new DomainError('not_found', 'Not found')
+      : new DomainError('method_not_allowed', 'Method not allowed', { headers: { Allow: allowed.join(', ') } }),
 };
 
 /** A credential that is no good: its clients know it by the text in `message` (§A2.1). */
 function isRefused({ code, message }: DomainError): boolean {
-  return code === 'unauthorized' && message !== MISSING;
+  return code === 'unauthorized' && message !== MISSING && message !== FOREIGN;
 }
 
 function placeOf(field: string): { field: string; path: string[]; missing_fields: string[] } {
