@@ -98,6 +98,26 @@ describe('provisioning a sandbox', () => {
     expect(await gitIn(id, 'fsck', '--strict')).toBe('');
   });
 
+  it('has all branches and tags of the repository, and nothing that it keeps beside them', async () => {
+    await createRepo(alice, 'many');
+    await commit(alice, 'many', 'main', [{ path: 'a.txt', content: 'a\n' }]);
+    for (const name of ['gone', 'kept']) {
+      await alice.post('/v1/repos/many/branches', { name, from: 'main' });
+      await commit(alice, 'many', name, [{ path: `${name}.txt`, content: `${name}\n` }]);
+    }
+    const shaOf = async (branch: string): Promise<string> =>
+      (await alice.get(`/v1/repos/many/commits?ref=${branch}&limit=1`)).body.commits[0].sha as string;
+    const [gone, kept] = [await shaOf('gone'), await shaOf('kept')];
+    expect((await alice.delete('/v1/repos/many/branches/gone')).status).toBeLessThan(300);
+    const id = await sessionWith({ cloneUrl: urlOf(alice, 'many') });
+    expect((await provision({ sessionId: id })).status).toBe(200);
+    expect(await gitIn(id, 'rev-parse', 'refs/remotes/origin/kept')).toBe(kept);
+    expect(await gitIn(id, 'symbolic-ref', 'refs/remotes/origin/HEAD')).toBe('refs/remotes/origin/main');
+    await expect(gitIn(id, 'cat-file', '-e', gone)).rejects.toMatchObject({ code: 1 });
+    await alice.delete('/v1/repos/many');
+    expect(await gitIn(id, 'fsck', '--strict')).toBe('');
+  });
+
   it('lets those who work in it change it', async () => {
     const id = await sessionWith({ cloneUrl: urlOf(alice, 'app'), isNewBranch: true });
     const { body } = await provision({ sessionId: id });

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DomainError, ifAbsent } from '#kernel';
 import type { CheckOut, CheckOutSource } from '#repos';
@@ -10,6 +10,8 @@ import type { Call, Operation } from '../operation.js';
 const SECONDS = 600;
 const WATCH_MS = 250;
 const SHORT: GitLimits = { seconds: 60, outputBytes: 1_048_576 };
+const LONG: GitLimits = { seconds: SECONDS, outputBytes: 1_048_576 };
+const HEADS = 'refs/heads/';
 
 /**
  * A working tree with a repository of its own in an empty directory: a copy of what the branches and tags of `source`
@@ -62,18 +64,56 @@ class WorkingTree {
   }
 
   async fetch(source: CheckOutSource): Promise<void> {
+    if (source.kind === 'hosted') return this.copy(source.repo);
     const refs = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'];
     const child = this.start(
-      ['fetch', '-q', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--', addressOf(source), ...refs],
-      { seconds: SECONDS, outputBytes: 1_048_576 },
+      ['fetch', '-q', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--', source.url, ...refs],
+      LONG,
       source,
     );
+    this.assertFetched(await this.watched(child));
+  }
+
+  /**
+   * What the branches and tags of a repository here lead to, and nothing else it holds, as one pack that is written as it
+   * is read: its objects are copied with their checksums looked at, not unpacked and hashed once more.
+   */
+  private async copy(repo: string): Promise<void> {
+    const refs = await this.refsOf(repo);
+    if (refs.length === 0) return;
+    const alternates = join(this.repo, 'objects', 'info', 'alternates');
+    await writeFile(alternates, `${join(repo, 'objects')}\n`);
+    try {
+      const pack = join(this.repo, 'objects', 'pack', 'pack');
+      const how = ['-q', '--revs', '--delta-base-offset', '--use-bitmap-index', '--window=0', pack];
+      const child = this.start(['pack-objects', ...how], LONG, null, refs.map(({ oid }) => `${oid}\n`).join(''));
+      this.assertFetched(await this.watched(child));
+    } finally {
+      await rm(alternates);
+    }
+    const made = refs.map(({ oid, name }) => `create ${nameHere(name)} ${oid}\n`);
+    const { exit } = await this.start(['update-ref', '--stdin'], LONG, null, made.join('')).collect();
+    assertWentWell(exit, 'update-ref');
+  }
+
+  private async refsOf(repo: string): Promise<{ readonly oid: string; readonly name: string }[]> {
+    const args = ['for-each-ref', '--format=%(objectname) %(refname)', HEADS, 'refs/tags/'];
+    const child = this.call.git({ repo, args }, { seconds: SHORT.seconds, outputBytes: 67_108_864 });
+    child.stdin.end();
+    const { exit, output } = await child.collect();
+    this.assertFetched(exit);
+    const lines = output.split('\n').filter((line) => line !== '');
+    return lines.map((line) => ({ oid: line.slice(0, line.indexOf(' ')), name: line.slice(line.indexOf(' ') + 1) }));
+  }
+
+  /** Runs until it has ended or brought more than it may. */
+  private async watched(child: GitChild): Promise<GitExit> {
     const watch = setInterval(
       () => void this.watch(child).catch((error: unknown) => child.fail(unwatched(error))),
       WATCH_MS,
     );
     try {
-      this.assertFetched((await child.collect()).exit);
+      return (await child.collect()).exit;
     } finally {
       clearInterval(watch);
     }
@@ -90,7 +130,7 @@ class WorkingTree {
     if (head !== null && (await this.hasBranch(head)))
       await this.must(['symbolic-ref', 'refs/remotes/origin/HEAD', `refs/remotes/origin/${head}`]);
     const how = newBranch === null ? ['--track', '-B', base] : ['--no-track', '-B', newBranch];
-    await this.must(['checkout', '-q', ...how, start], { seconds: SECONDS, outputBytes: 1_048_576 });
+    await this.must(['checkout', '-q', ...how, start], LONG);
   }
 
   /** A tree may be many times what it takes to describe it: it is measured before it is written. */
@@ -142,15 +182,24 @@ class WorkingTree {
     return this.start(args, limits, source).collect();
   }
 
-  private start(args: readonly string[], limits: GitLimits, source: CheckOutSource | null = null): GitChild {
+  private start(
+    args: readonly string[],
+    limits: GitLimits,
+    source: CheckOutSource | null = null,
+    input?: string,
+  ): GitChild {
     const folder = this.call.params.target;
     const child = this.call.git(
       { repo: this.repo, folder, args, config: configFor(source), allocationLimit: '1g' },
       limits,
     );
-    child.stdin.end();
+    child.stdin.end(input);
     return child;
   }
+}
+
+function nameHere(name: string): string {
+  return name.startsWith(HEADS) ? `refs/remotes/origin/${name.slice(HEADS.length)}` : name;
 }
 
 function addressOf(source: CheckOutSource): string {
