@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { SandboxGit } from '../../libs/sandboxes/src/workbench/sandbox-git.js';
 import { type Checkout, runIn, startCheckout } from '../support/checkouts.js';
-import { type Client, signUp, type TestAccount } from '../support/client.js';
+import { type Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { EventStream } from '../support/event-stream.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
@@ -18,7 +18,8 @@ let ann: TestAccount;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
+  const model = { LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' };
+  server = await startTestServer({ ...model, PUBLIC_URL: 'https://roundhouse.test' });
   ann = await signUp(server);
 });
 
@@ -45,7 +46,7 @@ async function chatOf({ id }: Checkout, isNew = false): Promise<string> {
 }
 
 /** Has the agent run a command; answers as what the chat is recorded, once the answer is. */
-async function says(checkout: Checkout, chat: string, word: string, command?: string): Promise<string> {
+async function says(checkout: Pick<Checkout, 'id'>, chat: string, word: string, command?: string): Promise<string> {
   if (command !== undefined) runs(command);
   const answer = await answerIn(await sendChat(ann, { session: checkout.id, id: chat }, [userSays(`${word}!`)]));
   expect(answer.parts.at(-1)).toMatchObject({ type: 'text' });
@@ -94,6 +95,22 @@ onAbleMachines('a recorded chat', () => {
     expect(await listed(`commit=${first}`, await signUp(server))).toEqual([]);
     for (const commit of ['', 'abc', 'main', `${first}00${first}`, '%25', 'A'.repeat(40)])
       expect(await ann.get(`/api/v1/sessions?commit=${commit}`)).toMatchObject({ status: 422 });
+  });
+
+  it('says where its checkout stands before anything was done in it', async () => {
+    await createRepo(ann, 'zoo', {});
+    const change = { branch: 'main', message: 'Begin', changes: [{ path: 'a', content: 'a' }] };
+    const { sha } = (await ann.post('/v1/repos/zoo/commits', change as never)).body as { sha: string };
+    const cloneUrl = `https://roundhouse.test/${ann.slug}/zoo.git`;
+    const { session, chat } = (await ann.post('/api/sessions', { cloneUrl })).body;
+    expect((await ann.post('/api/sandbox', { sessionId: session.id })).status).toBe(200);
+    const checkout = { id: session.id as string };
+    const id = await says(checkout, chat.id as string, 'bettong');
+    const record = { git_remote: `${ann.slug}/zoo`, git_branch: 'main', git_commit: sha, git_commits: [] };
+    expect(await recordOf(id)).toMatchObject(record);
+    expect(await listed(`commit=${sha}`)).toEqual([id]);
+    await says(checkout, chat.id as string, 'cuscus', 'git status');
+    expect(await recordOf(id)).toMatchObject(record);
   });
 
   it('leaves commits to the chat in which they were made', async () => {

@@ -31,11 +31,11 @@ export const checkOut: Operation<'check-out'> = {
     const base = branch ?? head ?? 'main';
     await work.init(newBranch ?? base);
     if (source) await work.fetch(source);
-    const isThere = source !== null && (await work.hasBranch(base));
-    if (!isThere && branch !== null && source !== null && newBranch === null)
+    const commit = source && (await work.tipOf(base));
+    if (commit === null && branch !== null && source !== null && newBranch === null)
       throw new DomainError('unprocessable', `Remote branch ${branch} not found`, { reason: 'branch_not_found' });
-    if (isThere) await work.checkOut(base, newBranch, head);
-    return { branch: newBranch ?? base };
+    if (commit !== null) await work.checkOut(base, newBranch, head);
+    return { branch: newBranch ?? base, commit };
   },
 };
 
@@ -119,15 +119,19 @@ class WorkingTree {
     }
   }
 
-  async hasBranch(name: string): Promise<boolean> {
-    const { exit } = await this.git(['rev-parse', '-q', '--verify', `refs/remotes/origin/${name}^{commit}`], SHORT);
-    return exit.code === 0;
+  /** Null when the source has no such branch. */
+  async tipOf(name: string): Promise<string | null> {
+    const { exit, output } = await this.git(
+      ['rev-parse', '-q', '--verify', `refs/remotes/origin/${name}^{commit}`],
+      SHORT,
+    );
+    return exit.code === 0 ? output.trim() : null;
   }
 
   async checkOut(base: string, newBranch: string | null, head: string | null): Promise<void> {
     const start = `refs/remotes/origin/${base}`;
     await this.assertFits(start);
-    if (head !== null && (await this.hasBranch(head)))
+    if (head !== null && (await this.tipOf(head)) !== null)
       await this.must(['symbolic-ref', 'refs/remotes/origin/HEAD', `refs/remotes/origin/${head}`]);
     const how = newBranch === null ? ['--track', '-B', base] : ['--no-track', '-B', newBranch];
     await this.must(['checkout', '-q', ...how, start], LONG);

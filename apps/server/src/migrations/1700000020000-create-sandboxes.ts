@@ -60,6 +60,7 @@ const STATEMENTS = [
     repo_name text,
     branch text,
     clone_url text,
+    base_commit text,
     is_new_branch boolean not null,
     is_stopping boolean not null default false,
     provider_state jsonb not null,

@@ -146,4 +146,6 @@ export type CheckOutSource =
 
 export interface CheckedOut {
   readonly branch: string;
+  /** Null while there is none. */
+  readonly commit: string | null;
 }

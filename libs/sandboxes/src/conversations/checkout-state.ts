@@ -23,7 +23,7 @@ const MADE =
 /** Of what the script has shown; commits made before `since` are left out. */
 export function toCheckoutState(parts: readonly Buffer[], since: Date): CheckoutState {
   const [remote = '', branch = '', head = '', moves = '', kept = ''] = parts.map((part) =>
-    part.toString('utf8').trim(),
+    part.toString('utf8').replaceAll('\0', '').trim(),
   );
   const reachable = new Set(kept.split('\n'));
   const first = Math.floor(since.getTime() / 1_000);

@@ -20,11 +20,14 @@ const SESSION = {
                 where s.account_id = (select account_id from sandbox where id = $1)`,
 } as const;
 
-/** What is noted of it, else what its sandbox was made with. */
-const recorded = (table: string, remote: string, branch: string): string =>
-  `json_build_object('remote', coalesce(${table}.git_remote, ${remote}), 'commit', ${table}.git_commit,
+const NOTHING = { remote: 'null', branch: 'null', commit: 'null' };
+const MADE_WITH = { remote: 'c.clone_url', branch: 'c.branch', commit: 'c.base_commit' };
+
+/** What is noted of it, else what its sandbox was made with. Noted without a branch it is on none. */
+const recorded = (table: string, { remote, branch, commit }: typeof NOTHING): string =>
+  `json_build_object('remote', coalesce(${table}.git_remote, ${remote}),
      'branch', case when ${table}.git_commit is null then coalesce(${table}.git_branch, ${branch}) else ${table}.git_branch end,
-     'commits', ${table}.git_commits) as checkout,
+     'commit', coalesce(${table}.git_commit, ${commit}), 'commits', ${table}.git_commits) as checkout,
    ${table}.captured_session_id as "capturedSessionId", ${table}.capture_due_at as "captureDueAt"`;
 
 /** Every query on conversations as those see them who record them. */
@@ -39,7 +42,7 @@ export class ConversationsRepository {
   private async findSession({ accountId, sandboxId }: ConversationRef): Promise<Conversation | null> {
     const [row] = await this.db.query<Conversation>(
       `select s.account_id as "accountId", s.id as "sandboxId", null as "chatId", s.user_id as "userId", null as title,
-              a.model as "modelId", ${recorded('a', 'null', 'null')}, s.created_at as "createdAt"
+              a.model as "modelId", ${recorded('a', NOTHING)}, s.created_at as "createdAt"
          from sandbox s join agent_session a on a.sandbox_id = s.id where s.account_id = $1 and s.id = $2`,
       [accountId, sandboxId],
     );
@@ -49,7 +52,7 @@ export class ConversationsRepository {
   private async findChat({ accountId, sandboxId, chatId }: ConversationRef): Promise<Conversation | null> {
     const [row] = await this.db.query<Conversation>(
       `select h.account_id as "accountId", h.sandbox_id as "sandboxId", h.id as "chatId", s.user_id as "userId",
-              nullif(h.title, $4) as title, h.model_id as "modelId", ${recorded('h', 'c.clone_url', 'c.branch')}, h.created_at as "createdAt"
+              nullif(h.title, $4) as title, h.model_id as "modelId", ${recorded('h', MADE_WITH)}, h.created_at as "createdAt"
          from chat h join sandbox s on s.id = h.sandbox_id join coding_session c on c.sandbox_id = s.id
         where h.account_id = $1 and h.sandbox_id = $2 and h.id = $3`,
       [accountId, sandboxId, chatId, UNTITLED_CHAT],

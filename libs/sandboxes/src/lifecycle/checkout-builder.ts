@@ -59,7 +59,7 @@ export class CheckoutBuilder {
         await this.directories.replace(life, built);
         faultPoint('sandbox.provisioned');
         const origin = { ...(cloneUrl !== null && { repo: cloneUrl }), branch: made.branch };
-        return { ...this.times.awake(life.id, origin), branch: made.branch };
+        return { ...this.times.awake(life.id, origin), branch: made.branch, commit: made.commit };
       } finally {
         await this.directories.discard(built);
       }

@@ -52,6 +52,8 @@ export interface LifeChange {
   readonly hibernateAfter?: Date | null;
   readonly providerState?: Readonly<Record<string, unknown>>;
   readonly branch?: string | null;
+  /** That was checked out. */
+  readonly commit?: string | null;
   readonly cloneUrl?: string;
   readonly snapshot?: LifeSnapshot;
   /** Written with it, in the same transaction. */

@@ -52,6 +52,7 @@ export class LifecycleRepository {
       hibernate_after: change.hibernateAfter,
       provider_state: change.providerState && JSON.stringify(change.providerState),
       branch: change.branch,
+      base_commit: change.commit,
       clone_url: change.cloneUrl,
       snapshot_url: snapshot?.url,
       snapshot_digest: snapshot?.digest,

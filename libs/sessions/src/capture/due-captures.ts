@@ -5,6 +5,7 @@ import { Conversations } from '#sandboxes';
 import { CaptureAttempts } from './capture-attempts.js';
 
 const EVERY_MS = 10_000;
+const AGAIN_MS = 60_000;
 const BATCH = 20;
 
 /** Records what was put off once it is due, or its sandbox is being destroyed. */
@@ -23,14 +24,16 @@ export class DueCaptures implements OnModuleInit {
     this.tasks.register({ name: 'sessions.record-due', everyMs: EVERY_MS, run: (signal) => this.round(signal) });
   }
 
-  /** What cannot be recorded now is tried again in the next round, and stops nothing else. */
+  /** What cannot be recorded now is tried again later, and stops nothing else. */
   async round(signal: AbortSignal): Promise<void> {
-    for (const ref of await this.conversations.due(this.clock.date(), BATCH)) {
+    const now = this.clock.date();
+    for (const ref of await this.conversations.due(now, BATCH)) {
       if (signal.aborted) return;
       try {
         await this.attempts.record(ref);
       } catch (error) {
         this.log.warn({ msg: 'a conversation could not be recorded yet', sandbox: ref.sandboxId, err: error });
+        await this.conversations.putOff(ref, new Date(now.getTime() + AGAIN_MS), now);
       }
     }
   }
