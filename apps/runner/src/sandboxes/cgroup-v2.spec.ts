@@ -34,6 +34,19 @@ describe('the files of a group of version 2', () => {
     expect(() => new GroupV2(folder).limit(limits)).toThrow('ENOENT');
   });
 
+  it('are set when limits have changed, and no command runs without', () => {
+    const groups = new KernelGroups('cgroup-v2', [folder], () => new GroupV2(folder));
+    groups.of('one', limits);
+    writeFileSync(join(folder, 'pids.max'), 'untouched');
+    groups.of('one', { ...limits });
+    expect(read(folder, 'pids.max')).toBe('untouched');
+    groups.of('one', { ...limits, memoryBytes: 2e9 });
+    expect(read(folder, 'memory.max')).toBe('2000000000');
+    rmSync(join(folder, 'cpu.max'));
+    for (const id of ['one', 'other'])
+      expect(() => groups.of(id, { ...limits, cpus: 1 })).toThrow('The limits of the sandbox could not be set');
+  });
+
   it('tell what was ended for memory and which forks were refused', () => {
     const group = new GroupV2(folder);
     expect([group.oomKills(), group.refusedForks()]).toEqual([0, 0]);

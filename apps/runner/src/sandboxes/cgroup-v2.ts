@@ -1,7 +1,17 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { SandboxLimits } from '#sandboxes';
-import { clearStale, countIn, ifOurs, ownName, PERIOD_US, pidsIn, quotaOf, SANDBOXES } from './group-folders.js';
+import {
+  clearStale,
+  countIn,
+  ifOurs,
+  ownName,
+  PERIOD_US,
+  pidsIn,
+  quotaOf,
+  removeGroup,
+  SANDBOXES,
+} from './group-folders.js';
 import { type KernelGroup, KernelGroups } from './limit-groups.js';
 
 const CONTROLLERS = ['memory', 'pids', 'cpu'];
@@ -20,11 +30,11 @@ export function openCgroupV2(): Promise<KernelGroups | null> {
     const base = ownGroup(readFileSync('/proc/self/mounts', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'));
     const own = base === null ? null : await prepareGroups(base, CONTROLLERS);
     if (own === null) return null;
-    const groups = new KernelGroups('cgroup-v2', [own], (sandboxId) => new GroupV2(join(own, sandboxId)));
     // An old kernel, or a container that only looks like one, may lack a file: better known now than at a command.
-    groups.of('trial', TRIAL);
-    await groups.remove('trial');
-    return groups;
+    const trial = join(own, 'trial');
+    new GroupV2(trial).limit(TRIAL);
+    await removeGroup(trial);
+    return new KernelGroups('cgroup-v2', [own], (sandboxId) => new GroupV2(join(own, sandboxId)));
   });
 }
 

@@ -1,3 +1,4 @@
+import { DomainError } from '#kernel';
 import type { LimitLevel, SandboxLimits } from '#sandboxes';
 import { removeGroup } from './group-folders.js';
 
@@ -13,7 +14,7 @@ export interface LimitGroup {
 
 export interface LimitGroups {
   readonly level: LimitLevel;
-  /** The group of a sandbox, made at its first command; with new limits when they have changed. */
+  /** The group of a sandbox, made at its first command; with new limits when they have changed. Errors: `unavailable`. */
   of(sandboxId: string, limits: SandboxLimits): LimitGroup;
   /** Ends what is left in a sandbox's group and forgets it. Safe to call twice. */
   remove(sandboxId: string): Promise<void>;
@@ -40,12 +41,19 @@ export class KernelGroups implements LimitGroups {
   ) {}
 
   of(sandboxId: string, limits: SandboxLimits): LimitGroup {
-    const group = this.groups.get(sandboxId) ?? this.make(sandboxId);
-    this.groups.set(sandboxId, group);
-    const wanted = JSON.stringify(limits);
-    if (this.limited.get(group) !== wanted) group.limit(limits);
-    this.limited.set(group, wanted);
-    return group;
+    try {
+      const group = this.groups.get(sandboxId) ?? this.make(sandboxId);
+      this.groups.set(sandboxId, group);
+      const wanted = JSON.stringify(limits);
+      if (this.limited.get(group) !== wanted) group.limit(limits);
+      this.limited.set(group, wanted);
+      return group;
+    } catch (cause) {
+      throw new DomainError('unavailable', 'The limits of the sandbox could not be set', {
+        reason: 'sandbox_failed',
+        cause,
+      });
+    }
   }
 
   async remove(sandboxId: string): Promise<void> {
