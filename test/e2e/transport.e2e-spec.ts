@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -182,6 +183,23 @@ describe('large bodies', () => {
     expect((await send(body, 'gzip')).status).toBe(201);
     expect((await send(body.subarray(0, -9), 'gzip')).status).toBe(400);
     expect((await send(body, 'snappy')).status).toBe(400);
+  });
+
+  it.each([
+    ['PUT', '/v1/sessions/sess_000000000000/files/a'],
+    ['POST', '/v1/sessions/sess_000000000000/exec/exec_x/stdin'],
+    ['POST', '/v1/skills/x'],
+    ['POST', '/api/sandboxes/files'],
+    ['PUT', '/api/v1/sessions/ses_0000000000000000/sync'],
+    ['POST', '/api/v1/sessions/upload'],
+    ['POST', '/someone/repo.git/git-receive-pack'],
+  ])('that are not compressed as they say end nothing but the request: %s %s', async (method, path) => {
+    for (const type of ['application/octet-stream', 'application/json', 'multipart/form-data; boundary=x']) {
+      const headers = { 'content-type': type, 'content-encoding': 'gzip' };
+      const { status } = await alice.send(method, path, randomBytes(3_000), headers);
+      expect([type, status >= 400 && status < 500]).toEqual([type, true]);
+    }
+    expect((await nobody.get('/livez')).status).toBe(200);
   });
 
   it('of exactly the limit pass', async () => {

@@ -90,6 +90,8 @@ export function bodyStream(request: Request): Readable {
 }
 
 function piped(request: Request, inflate: ReturnType<typeof createGunzip>): Readable {
+  // Whoever reads learns of a body that is no such thing. One that nobody reads, refused as it is, must not end the process.
+  inflate.on('error', () => undefined);
   request.once('error', (error) => inflate.destroy(error));
   request.once('aborted', () => inflate.destroy(new Error('the client went away')));
   return request.pipe(inflate);
