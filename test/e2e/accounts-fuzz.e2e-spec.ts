@@ -21,6 +21,8 @@ const AT_ONCE = 6;
 const PER_KEY = 100;
 const CAPTURED = /^\/(?:api\/v1|webhooks)\//;
 const SANDBOX_API = /^\/api\/(?:sessions|chats?|sandbox(?:es)?|git-status|keys)(?:\/|$)/;
+/** The surface of agents, in an envelope of its own. */
+const AGENT = /^\/v1\/(?:sessions|responses|skills)(?:\/|$)/;
 /** Routes that people open in a browser. */
 const PAGES = /^\/api\/v1\/auth\/(?:verify|sso)/;
 
@@ -67,8 +69,9 @@ async function knownIds(): Promise<Record<string, string[]>> {
   const [inviteId, keyId, teamId] = made as [string, string, string];
   const { session, chat } = (await root.post('/api/sessions')).body as Record<'session' | 'chat', { id: string }>;
   expect((await root.post('/api/sandbox', { sessionId: session.id })).status).toBe(200);
+  const agent = (await root.post('/v1/sessions', { persistent: true })).body as { id: string };
   return {
-    session_id: [session.id],
+    session_id: [session.id, agent.id],
     chat_id: [chat.id],
     org_id: [org.id],
     user_id: [mate.userId],
@@ -79,6 +82,8 @@ async function knownIds(): Promise<Record<string, string[]>> {
     domain: ['corp.example'],
     queue: ['mail', 'maintenance'],
     job_id: ['1'],
+    path: ['docs', 'docs/a', '.sessions', '..%2fx', 'a%2f%00'],
+    name: ['skill-1'],
   };
 }
 
@@ -102,9 +107,9 @@ async function listOperations(): Promise<Operation[]> {
   const schemas = document.components.schemas as Record<string, Schema>;
   const routes = server.app.get(RouteTable).routes();
   return routes
-    .filter(({ path }) => CAPTURED.test(path) || SANDBOX_API.test(path))
+    .filter(({ path }) => CAPTURED.test(path) || SANDBOX_API.test(path) || AGENT.test(path))
     .map((route) => {
-      const path = route.path.replace(/:(\w+)/g, '{$1}');
+      const path = route.path.replace(/[:*](\w+)/g, '{$1}');
       const described = (document.paths[path]?.[route.method.toLowerCase()] ?? {}) as Described;
       const schema = Object.values(described.requestBody?.content ?? {})[0]?.schema;
       const properties = schemas[schema?.$ref?.split('/').at(-1) ?? '']?.properties ?? {};
@@ -155,8 +160,8 @@ class Requests {
 
   private path({ path, method }: Route): string {
     // What the requests live on is not to be ended by one of them.
-    const ends = method === 'DELETE' || path.startsWith('/api/v1/admin/users/');
-    return path.replace(/:(\w+)/g, (_, name: string) => {
+    const ends = (method === 'DELETE' && !path.includes('*')) || path.startsWith('/api/v1/admin/users/');
+    return path.replace(/[:*](\w+)/g, (_, name: string) => {
       const isKept = ends && path.endsWith(`:${name}`);
       return this.random() < 0.6 && !isKept ? this.pick(ids[name] ?? ['x']) : this.pick(SEGMENTS);
     });
@@ -221,7 +226,8 @@ function problemOf(path: string, status: number, text: string): string | null {
   // Node's own word about a request line that is too long for it.
   if (status === 431 && text === '') return null;
   if (status < 400 || (PAGES.test(path) && text.startsWith('<!doctype html>'))) return null;
-  return (isOfSandboxes ? isOfSandboxSurface(text) : isEnvelope(text)) ? null : 'no envelope';
+  const isWhole = AGENT.test(path) ? isAgentEnvelope : isOfSandboxes ? isOfSandboxSurface : isEnvelope;
+  return isWhole(text) ? null : 'no envelope';
 }
 
 function isOfSandboxSurface(text: string): boolean {
@@ -237,6 +243,13 @@ function isEnvelope(text: string): boolean {
   const isWhole = typeof code === 'string' && typeof message === 'string' && message !== '' && isObject(details);
   const hasDetail = typeof detail === 'string' || Array.isArray(detail) || isObject(detail);
   return isWhole && hasDetail && Object.keys({ ...more, ...others }).length === 0;
+}
+
+/** sandbox-sessions.md §B1: members may be added to these two. */
+function isAgentEnvelope(text: string): boolean {
+  if (!text.startsWith('{')) return false;
+  const { error, message } = JSON.parse(text) as Record<string, unknown>;
+  return typeof error === 'string' && error !== '' && typeof message === 'string' && message !== '';
 }
 
 function isObject(value: unknown): boolean {

@@ -75,6 +75,7 @@ const deeds = {
     }
   },
   flood() { process.stdout.write('x'.repeat(9_000_000)); },
+  note() { tell({ type: 'metadata', metadata: { stage: 2 } }); tell({ type: 'metadata', metadata: 7 }); tell({ type: 'metadata', metadata: { a: '\\0' } }); },
   fail() { console.log('so far'); process.exit(3); },
 };
 await deeds[word]();
@@ -195,6 +196,14 @@ onAbleMachines('a command as the agent', () => {
     ]);
     const { buckets } = (await alice.get('/v1/usage')).body.rate_limit;
     expect(buckets.session_turn.windows[0].tokens).toBeGreaterThan(usage.input_tokens + usage.output_tokens);
+  });
+
+  it('tells by metadata how its work goes; what cannot be kept there is a text', async () => {
+    const session = await create();
+    expect(textOf(await turn(session, 'note'))).toBe(
+      '{"type":"metadata","metadata":7}\n{"type":"metadata","metadata":{"a":"\\u0000"}}\n',
+    );
+    expect((await alice.get(`/v1/sessions/${session}`)).body.metadata).toEqual({ stage: 2 });
   });
 
   it('is killed when its turn is cancelled', async () => {

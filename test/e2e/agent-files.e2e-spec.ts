@@ -217,7 +217,7 @@ describe('the scope over HTTP', () => {
     expect(names(await list(alice, id))).toEqual(['.sessions', 'projects', 'shared']);
     expect(names(await list(alice, id, 'projects'))).toEqual(['p1']);
     expect(names(await list(alice, id, 'shared'))).toEqual(['t']);
-    expect(names(await list(alice, id, 'projects/p1'))).toEqual(['a.md', 'out']);
+    expect(names(await list(alice, id, 'projects/p1'))).toEqual(['a.md', 'out', 'within']);
     expect((await list(alice, id, 'projects/p2')).status).toBe(403);
   });
 

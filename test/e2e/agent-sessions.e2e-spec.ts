@@ -1,7 +1,10 @@
+import { readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AccountHoldings } from '../../libs/accounts/src/index.js';
 import { Clock } from '../../libs/kernel/src/index.js';
 import { Database } from '../../libs/platform/src/index.js';
 import { admin, Client, signUp, type TestAccount } from '../support/client.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -9,7 +12,7 @@ let alice: TestAccount;
 let bob: TestAccount;
 
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ SANDBOX_DISK_BYTES: '8388608' });
   [alice, bob] = await Promise.all([signUp(server), signUp(server)]);
 });
 
@@ -23,11 +26,25 @@ async function create(client: Client, body: Record<string, never> | object = {})
   return session.id as string;
 }
 
+/** The workspace that the session works on. */
+async function diskOf(id: string): Promise<string> {
+  const [row] = await server.app
+    .get(Database)
+    .query<{ account: string }>('select account_id as account from sandbox where id = $1', [id]);
+  return join(server.dataDir, 'workspaces', row!.account);
+}
+
 /** As if the session had last been used so many seconds ago. */
 async function age(id: string, seconds: number): Promise<void> {
   const at = new Date(server.app.get(Clock).now() - seconds * 1_000);
   await server.app.get(Database).query('update sandbox set last_activity_at = $2 where id = $1', [id, at]);
 }
+
+/** What is no entry of a scope (sandbox-sessions.md §B5.3). */
+const WRONG_ENTRIES = [
+  ...['.', '/', '/a', '..', 'a/../b', 'a\0', 'a\n', 'a\\b', '.sessions', 'x'.repeat(256), `${'x/'.repeat(2_048)}y`],
+  ...[7, null, ['a']],
+];
 
 describe('an agent session', () => {
   it('is made without a body, with the defaults of the contract', async () => {
@@ -90,6 +107,10 @@ describe('an agent session', () => {
     [{ file_access: { read: ['..'] } }, 'file_access.read.0'],
     [{ file_access: { write: ['.sessions/sess_0123456789ab'] } }, 'file_access.write.0'],
     [{ file_access: { exec: [''] } }, 'file_access'],
+    ...WRONG_ENTRIES.map((entry): [object, string] => [{ file_access: { read: [entry] } }, 'file_access.read.0']),
+    [{ file_access: { read: 'a' } }, 'file_access.read'],
+    [{ file_access: { read: null, write: [] } }, 'file_access.read'],
+    [{ file_access: { write: Array.from({ length: 101 }, (_, i) => `d${i}`) } }, 'file_access.write'],
     [{ tools: {} }, 'tools'],
     [{ tools: [{ type: 'function', function: { name: 'no blanks' } }] }, 'tools.0.function.name'],
     [
@@ -102,6 +123,32 @@ describe('an agent session', () => {
       status: 400,
       body: { error: 'invalid_input', field, message: expect.any(String) as string },
     });
+  });
+
+  it('keeps metadata as it is given, and shows what is told of its progress', async () => {
+    const odd = '{"toString":null,"valueOf":{"x":1},"list":[{"a":[]},1.5,true],"":"ä","gone":1}';
+    const { body } = await alice.send('POST', '/v1/sessions', Buffer.from(`{"metadata":${odd}}`));
+    const path = `/v1/sessions/${body.id}`;
+    expect(Object.entries(body.metadata as object).sort()).toEqual(Object.entries(JSON.parse(odd) as object).sort());
+    const steps = Array.from({ length: 10 }, (_, step) => alice.patch(path, { metadata: { [`step${step}`]: step } }));
+    expect((await Promise.all(steps)).map(({ status }) => status)).toEqual(Array(10).fill(200));
+    const told = await alice.patch(path, { metadata: { gone: null, list: { stage: 'slides' } }, ttl: 7 });
+    expect(told).toMatchObject({ status: 200, body: { id: body.id, ttl: 14_400 } });
+    const { metadata } = (await alice.get(path)).body as { metadata: Record<string, unknown> };
+    expect(metadata).toMatchObject({
+      step0: 0,
+      step9: 9,
+      list: { stage: 'slides' },
+      valueOf: { x: 1 },
+      toString: null,
+    });
+    expect(metadata).not.toHaveProperty('gone');
+    expect(told.body.metadata).toEqual(metadata);
+    for (const wrong of [{}, { metadata: null }, { metadata: [] }, { metadata: { a: '\0' } }, { metadata: 'x' }])
+      expect(await alice.patch(path, wrong)).toMatchObject({ status: 400, body: { error: 'invalid_input' } });
+    expect((await alice.patch(path, { metadata: { a: 'x'.repeat(40_000), b: 'x'.repeat(30_000) } })).status).toBe(400);
+    expect((await bob.patch(path, { metadata: { a: 1 } })).status).toBe(404);
+    expect((await alice.get(path)).body.metadata).toEqual(metadata);
   });
 
   it('is destroyed once, and then does not exist', async () => {
@@ -213,11 +260,84 @@ describe('bulk deletion', () => {
     '?older_than=1h&older_than=2h',
     '?status=idle&status=idle',
     '?older_than=-1h&status=idle',
+    '?status=idle&older-than=2h',
+    '?older_than[]=0s',
   ])('without a condition that is understood deletes nothing: %j', async (query) => {
     const id = await create(bob);
     expect(await bob.delete(`/v1/sessions${query}`)).toMatchObject({ status: 400, body: { error: 'invalid_input' } });
     expect((await bob.get(`/v1/sessions/${id}`)).status).toBe(200);
     await bob.delete(`/v1/sessions/${id}`);
+  });
+});
+
+describe('the files of a session', () => {
+  const put = (client: Client, id: string, path: string, body: Buffer | string) =>
+    client.send('PUT', `/v1/sessions/${id}/files/${path}`, Buffer.from(body));
+
+  it('are listed once a path is named once, links as what they lead to', async () => {
+    const id = await create(alice);
+    await put(alice, id, 'listed/file', 'x');
+    const folder = join(await diskOf(id), 'listed');
+    for (const [name, target] of [
+      ['a', 'file'],
+      ['b', '.'],
+      ['c', '/opt/sandbox/workspace'],
+      ['d', '/etc/passwd'],
+      ['e', 'nothing'],
+      ['f', 'f'],
+      ['g', '../.sessions/sess_000000000000'],
+    ] as const)
+      await symlink(target, join(folder, name));
+    const { body } = await alice.get(`/v1/sessions/${id}/files?path=listed`);
+    expect(body.map(({ name, type, size }: Record<string, unknown>) => [name, type, size])).toEqual([
+      ['a', 'file', 1],
+      ['b', 'directory', 0],
+      ['c', 'directory', 0],
+      ['file', 'file', 1],
+    ]);
+    for (const query of ['path=listed&path=x', 'path=&path='])
+      expect(await alice.get(`/v1/sessions/${id}/files?${query}`)).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_input', field: 'path' },
+      });
+  });
+
+  it('are not written by a request that the session does not outlive', async () => {
+    const id = await create(alice);
+    let send = (_: Uint8Array | null): void => undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        send = (chunk) => (chunk ? controller.enqueue(chunk) : controller.close());
+      },
+    });
+    const init = { method: 'PUT', headers: { 'x-api-key': alice.key! }, body, duplex: 'half' } as RequestInit;
+    const writing = fetch(`${server.url}/v1/sessions/${id}/files/late`, init);
+    send(Buffer.from('early '));
+    const uploads = join(await diskOf(id), '.sessions/.uploads');
+    await eventually(async () => (await readdir(uploads)).length > 0);
+    await alice.delete(`/v1/sessions/${id}`);
+    send(Buffer.from('late'));
+    send(null);
+    expect((await writing).status).toBe(404);
+    expect(await readdir(uploads)).toEqual([]);
+    expect((await alice.get(`/v1/sessions/${await create(alice)}/files/late`)).status).toBe(404);
+  });
+
+  it('have as much room as a workspace may hold, and find more when some are deleted', async () => {
+    const carol = await signUp(server);
+    const id = await create(carol);
+    const mebibyte = Buffer.alloc(1_048_576, 'x');
+    let files = 0;
+    const refused = await eventually(async () => {
+      const answer = await put(carol, id, `full/${files}`, mebibyte);
+      if (answer.status === 201) files += 1;
+      return answer.status !== 201 && answer;
+    });
+    expect(refused).toMatchObject({ status: 413, body: { error: 'workspace.full', limit: 8_388_608 } });
+    expect(files).toBeGreaterThan(4);
+    expect(await carol.get(`/v1/sessions/${id}/files/full/${files}`)).toMatchObject({ status: 404 });
+    for (const file of [0, 1]) await carol.delete(`/v1/sessions/${id}/files/full/${file}`);
+    await eventually(async () => (await put(carol, id, 'full/more', mebibyte)).status === 201);
   });
 });
 

@@ -287,4 +287,14 @@ describe('limits', () => {
     });
     expect((await alice.get(`/v1/sessions/${session}`)).status).toBe(404);
   });
+
+  it('end a response after ninety minutes, and not its session', async () => {
+    const session = await create({ persistent: true, ttl: 86_400 });
+    peer.next({ toolCalls: [{ name: 'exec', arguments: { command: 'sleep 600' } }] });
+    const stream = await send(session, 'Sleep');
+    await stream.until('tool_use.executing');
+    moveClock([server], 5_401_000);
+    expect((await stream.all()).at(-1)).toMatchObject({ event: 'message.error', data: { error: 'turn.timeout' } });
+    expect((await alice.get(`/v1/sessions/${session}`)).body).toMatchObject({ busy: false, status: 'ready' });
+  });
 });

@@ -1,6 +1,7 @@
 import { Client, signUp, type TestAccount } from '../support/client.js';
 import { EventStream, type ServerEvent } from '../support/event-stream.js';
 import { LlmPeer } from '../support/peers/llm.js';
+import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let peer: LlmPeer;
@@ -25,8 +26,8 @@ async function create(body: object = {}, client: Client = alice): Promise<string
   return session.id as string;
 }
 
-const send = (session: string, message: string, headers: Record<string, string> = {}): Promise<EventStream> =>
-  EventStream.open(alice, `/v1/sessions/${session}/messages`, { body: { message }, headers });
+const send = (session: string, message: string, client: Client = alice): Promise<EventStream> =>
+  EventStream.open(client, `/v1/sessions/${session}/messages`, { body: { message } });
 
 const exec = (command: string) => ({ toolCalls: [{ name: 'exec', arguments: { command } }] });
 const names = (events: readonly ServerEvent[]): string[] => events.map(({ event }) => event);
@@ -187,6 +188,60 @@ describe('a session', () => {
     expect((await alice.get(`/v1/sessions/${session}/responses/${stream.id}/events`)).status).toBe(404);
   });
 
+  it('of many that are destroyed, busy ones too, ends its response as cancelled', async () => {
+    const carol = await signUp(server);
+    const [idle, session] = [await create({}, carol), await create({}, carol)];
+    peer.next(exec('sleep 600'));
+    const stream = await send(session, 'Sleep', carol);
+    await stream.until('tool_use.executing');
+    expect((await carol.delete('/v1/sessions?status=idle')).body).toEqual({ deleted: 1 });
+    expect((await carol.get(`/v1/sessions/${idle}`)).status).toBe(404);
+    await eventually(async () => (await carol.delete('/v1/sessions?older_than=1s')).body.deleted === 1);
+    expect((await stream.all()).at(-1)).toMatchObject({ event: 'message.cancelled', data: { id: stream.id } });
+  });
+
+  it('tells its agent what the workspace says, in the order of the names, as it was when the session was made', async () => {
+    const carol = await signUp(server);
+    const owner = await create({}, carol);
+    const put = (path: string, text: string) =>
+      carol.send('PUT', `/v1/sessions/${owner}/files/${path}`, Buffer.from(text));
+    for (const name of ['b.md', 'a.md', 'c.txt', 'deep/d.md']) await put(`.pokee/${name}`, `say ${name}`);
+    await put('.pokee/z.md', 'x'.repeat(1_048_570));
+    await put('.memory/MEMORY.md', 'remember this');
+    const [all, narrow, some] = await Promise.all([
+      create({}, carol),
+      create({ file_access: { write: ['work'] } }, carol),
+      create({ file_access: { read: ['.pokee/b.md', '.memory'] } }, carol),
+    ]);
+    await put('.pokee/a.md', 'changed');
+    await put('.memory/MEMORY.md', 'remember that');
+    const told = async (session: string): Promise<string> => {
+      peer.next('Yes.');
+      await (await send(session, 'Hello', carol)).all();
+      return String(peer.calls.at(-1)!.messages[0]!.content);
+    };
+    expect(await told(all)).toMatch(/say a\.md\n\n[^\n]*b\.md[^\n]*\nsay b\.md\n\n[^]*remember that$/);
+    expect(await told(all)).not.toMatch(/c\.txt|d\.md|xxxx|changed/);
+    expect(await told(narrow)).not.toMatch(/Instructions|Notes|remember/);
+    expect(await told(some)).toMatch(/^(?![^]*a\.md)[^]*say b\.md\n\n[^]*remember that$/);
+  });
+
+  it('shows in its metadata how the work goes, as its agent tells it', async () => {
+    const session = await create({ metadata: { job: 7, stage: 'begun' } });
+    const tell = (metadata: unknown) => ({ toolCalls: [{ name: 'set_metadata', arguments: { metadata } }] });
+    peer.next(
+      tell({ stage: 'slides', slide: 3 }),
+      tell('done'),
+      tell({ half: '\ud800' }),
+      tell({ slide: null }),
+      'Done.',
+    );
+    const events = await (await send(session, 'Work')).all();
+    const results = events.filter(({ event }) => event === 'tool_result').map(({ data }) => data['is_error']);
+    expect(results).toEqual([false, true, true, false]);
+    expect((await alice.get(`/v1/sessions/${session}`)).body.metadata).toEqual({ job: 7, stage: 'slides' });
+  });
+
   it("asks its own model, not the server's", async () => {
     peer.next('Yes.');
     await (await send(await create({ model: 'other-model' }), 'Hello')).all();
@@ -219,6 +274,8 @@ describe('a response', () => {
     const byQuery = await EventStream.open(alice, `${path}?last_event_id=0`);
     await byQuery.all();
     expect(byQuery.text).toBe(whole.slice(whole.indexOf('\n\n') + 2));
+    const beyond = await EventStream.open(alice, path, { headers: { 'last-event-id': '999999999' } });
+    expect([beyond.status, await beyond.all()]).toEqual([200, []]);
     for (const bad of ['-1', 'x', '1.5', '99999999999'])
       expect((await alice.get(path, { 'last-event-id': bad })).status).toBe(400);
   });

@@ -23,6 +23,17 @@ describe('the log', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  it('tells what of a workspace a session was refused, which its client is not told', async () => {
+    const alice = await signUp(server);
+    const { id } = (await alice.post('/v1/sessions', { file_access: { read: ['a'] } })).body as { id: string };
+    expect((await alice.get(`/v1/sessions/${id}/files/b/secret`)).status).toBe(403);
+    expect((await alice.get(`/v1/sessions/${id}/files/a/missing`)).status).toBe(404);
+    while (!server.output().includes('is not in scope')) await sleep(20);
+    const lines = server.output().split('\n');
+    const told = lines.filter((line) => line.includes('is not in scope')).map((line) => JSON.parse(line) as object);
+    expect(told).toMatchObject([{ sandboxId: id, path: 'b/secret' }]);
+  });
+
   it('names request, account and key of a call, and never holds keys, bodies or query strings', async () => {
     const alice = await signUp(server);
     await createRepo(alice, 'demo');

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { readdir, symlink } from 'node:fs/promises';
+import { readdir, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch, geteuid } from 'node:process';
 import { Database } from '../../libs/platform/src/index.js';
@@ -65,6 +65,11 @@ const shell = async (id: string, script: string, more: object = {}): Promise<Ran
 const put = (id: string, path: string, text: string): Promise<Answer> =>
   alice.send('PUT', `/v1/sessions/${id}/files/${path}`, Buffer.from(text));
 const get = (id: string, path: string): Promise<Answer> => alice.get(`/v1/sessions/${id}/files/${path}`);
+/** A directory's names over HTTP, as `ls` shows them. */
+const listed = async (id: string, path = ''): Promise<string> =>
+  ((await alice.get(`/v1/sessions/${id}/files?path=${path}`)).body as { name: string }[])
+    .map(({ name }) => `${name}\n`)
+    .join('');
 const named = (path: string): string => path.replace('own', narrow).replace('other', other);
 
 /** Asks the kernel for each path, changing nothing: how a read and a write of it begin. */
@@ -104,10 +109,19 @@ onAbleMachines('the decisions of a scope inside the sandbox', () => {
   });
 });
 
+const LINKED = {
+  linked: '/etc',
+  others: '.sessions',
+  loop: 'loop',
+  up: '..',
+  current: 'a',
+  absolute: '/opt/sandbox/workspace/a',
+};
+
 onAbleMachines('the shapes of a scope inside the sandbox', () => {
   beforeAll(async () => {
     for (const path of ['a/file', 'a/b/file']) await put(wide, path, path);
-    await symlink('/etc', join(disk, 'linked'));
+    for (const [name, target] of Object.entries(LINKED)) await symlink(target, join(disk, name));
   });
 
   const EVERYTHING = expect.stringMatching(/^\.sessions\na\n(.*\n)*projects\n(.*\n)*secret\n/) as string;
@@ -129,29 +143,58 @@ onAbleMachines('the shapes of a scope inside the sandbox', () => {
       '.sessions\na\n',
       'Read-only file system',
     ],
-  ])('%s', async (_name, access, listed, write) => {
+  ])('%s', async (_name, access, list, write) => {
     const id = await session(access);
+    expect(await listed(id)).toEqual(list);
+    expect((await put(id, 'a/file', 'a')).status).toBe(write === 'ok' ? 201 : 403);
     const { stdout } = await shell(
       id,
       'ls -A; echo --; ls .sessions; message=$(dd if=/dev/null of=a/file oflag=append status=none conv=notrunc 2>&1) && message=ok; echo "${message##*: }"',
     );
     const [entries, rest] = stdout.split('--\n') as [string, string];
-    expect(entries).toEqual(listed);
+    expect(entries).toEqual(list);
     expect(rest).toBe(`${id}\n${write}\n`);
   });
 
   it('missing entries are made, readable or writable as they are', async () => {
     const id = await session({ read: ['later/r'], write: ['later/w'] });
+    expect(await listed(id, 'later')).toBe('r\nw\n');
     const { stdout, stderr } = await shell(id, 'echo new > later/w/x && cat later/w/x; echo x > later/r/x');
     expect([stdout, stderr]).toEqual(['new\n', expect.stringContaining('Read-only')]);
     expect((await get(id, 'later/w/x')).body).toBe('new\n');
   });
 
-  it.each([['linked'], ['linked/ssl']])('an entry that is a link is not followed: %s', async (entry) => {
-    expect(await exec(await session({ read: [entry] }), ['true'])).toMatchObject({
-      status: 409,
-      body: { error: 'scope_changed' },
+  it.each([['linked'], ['linked/ssl'], ['others'], ['loop'], ['up'], ['a/file/below']])(
+    'an entry that leads out of the workspace is refused: %s',
+    async (entry) => {
+      const body = { file_access: { read: [entry] } };
+      expect(await alice.post('/v1/sessions', body)).toMatchObject({ status: 400, body: { field: 'file_access' } });
+    },
+  );
+
+  it.each([
+    ['current', 'a'],
+    ['current/b', 'a/b'],
+    ['absolute', 'a'],
+    ['current/new/c', 'a/new/c'],
+  ])('an entry that is a link is the place it leads to: %s', async (entry, place) => {
+    const { status, body } = await alice.post('/v1/sessions', { file_access: { read: [entry] } });
+    expect([status, body.file_access]).toEqual([201, { read: [place], write: [] }]);
+    const id = body.id as string;
+    expect((await get(id, place)).status).toBe(200);
+    expect((await get(id, 'current')).status).toBe(403);
+    expect(await shell(id, `ls -d ${place}; ls current`)).toMatchObject({
+      stdout: `${place}\n`,
+      stderr: expect.stringContaining('No such file') as string,
     });
+  });
+
+  it('an entry that becomes a link later is not followed', async () => {
+    const id = await session({ write: ['turned'] });
+    await rmdir(join(disk, 'turned'));
+    await symlink('secret', join(disk, 'turned'));
+    expect(await exec(id, ['true'])).toMatchObject({ status: 409, body: { error: 'scope_changed' } });
+    expect((await get(id, 'turned')).status).toBe(403);
   });
 });
 
@@ -167,8 +210,8 @@ onAbleMachines('a program that wants out', () => {
     ['links to the workspaces', 'ln -s ../../.. up; ls -a up/; rm up', /^\.\n\.\.\n/, /admin\.key/],
     [
       'hard links across mounts',
-      `ln /etc/passwd p; ln /usr/bin/sh p`,
-      /(cross-device|not permitted)[^]*(cross-device|not permitted)/,
+      `ln /etc/passwd p; ln /usr/bin/sh p; ln secret projects/p1/hard; perl -e 'link("secret", "hard") or die $!'`,
+      /(cross-device[^]*){4}/,
       /^$/,
     ],
     ['mounts', 'mount -t tmpfs none /tmp; mount --bind / /tmp', /(permission denied|superuser|not permitted)/i, /^$/],

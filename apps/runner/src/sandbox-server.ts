@@ -16,6 +16,10 @@ export function createSandboxServer(offered: OfferedBubblewrap): Server {
       answer(response, 200, null);
     },
     support: async (_request, response) => answer(response, 200, await offered.support()),
+    usage: async (request, response) => {
+      const { workspace } = (await readJson(request)) as SandboxOperations['usage']['params'];
+      answer(response, 200, await offered.diskUsage(workspace));
+    },
   };
   const server = createServer({ requestTimeout: 0, headersTimeout: 10_000, keepAlive: false }, (request, response) => {
     handlerOf(operations, request)(request, response).catch((error: unknown) =>

@@ -3,6 +3,7 @@ import { AccountsModule } from '#accounts';
 import { AppConfig } from '#platform';
 import { ACCOUNT_SANDBOX_PROVIDERS } from './account-sandboxes/account-sandbox-providers.js';
 import { AGENT_PROVIDERS } from './agent/agent-providers.js';
+import { AgentSessionCreation } from './agent-sessions/agent-session-creation.js';
 import { AgentSessionsRepository } from './agent-sessions/agent-sessions.repository.js';
 import { AgentSessionsService } from './agent-sessions/agent-sessions.service.js';
 import { CHAT_RUN_PROVIDERS } from './chat-runs/chat-run-providers.js';
@@ -47,7 +48,9 @@ import { SandboxJournal } from './sandbox-journal.js';
 import { SandboxesRepository } from './sandboxes.repository.js';
 import { SKILL_PROVIDERS } from './skills/skill-providers.js';
 import { WORKBENCH_PROVIDERS } from './workbench/workbench-providers.js';
+import { InstructionFiles } from './workspace/instruction-files.js';
 import { WorkspaceFiles } from './workspace/workspace-files.js';
+import { WorkspaceRoom } from './workspace/workspace-room.js';
 import { Workspaces } from './workspace/workspaces.js';
 
 const cloneHosts = {
@@ -91,6 +94,7 @@ const provider = {
   providers: [
     ...ACCOUNT_SANDBOX_PROVIDERS,
     ...AGENT_PROVIDERS,
+    AgentSessionCreation,
     AgentSessionsRepository,
     AgentSessionsService,
     ChatMessagesService,
@@ -110,6 +114,7 @@ const provider = {
     ExecutionsRepository,
     ExecutionsService,
     ExecutionStarts,
+    InstructionFiles,
     ...LIFECYCLE_PROVIDERS,
     provider,
     RunningExecutions,
@@ -121,6 +126,7 @@ const provider = {
     ...WORKBENCH_PROVIDERS,
     UiStreamSender,
     WorkspaceFiles,
+    WorkspaceRoom,
     Workspaces,
   ],
   exports: [Conversations],

@@ -16,6 +16,14 @@ export class SandboxesRepository {
     return Number(row?.count ?? 0);
   }
 
+  /** Whether it exists for anybody. */
+  async isThere(id: string): Promise<boolean> {
+    const rows = await this.db.query(`select 1 from sandbox where id = $1 and state is distinct from 'destroying'`, [
+      id,
+    ]);
+    return rows.length > 0;
+  }
+
   /** Of whatever account it is; null for one that does not exist any more. */
   async findAccount(id: string): Promise<string | null> {
     const [row] = await this.db.query<{ accountId: string }>(

@@ -84,6 +84,14 @@ onAbleMachines('the decision table of §B5.2, from inside', () => {
       await expect(shell('sess_x', { read: [entry] }, 'ls')).rejects.toMatchObject({ reason: 'scope_changed' });
   });
 
+  it('gives files second names only where no other sandbox sees them', async () => {
+    const script = (own: string) => `cd ${own}; echo x > f; ln f g; perl -e 'link("f", "h") or print "$!\\n"'; ls`;
+    const alone = await shell('sess_l', { read: [''], write: [] }, script('.sessions/sess_l'));
+    expect(alone).toMatchObject({ stdout: 'f\ng\nh\n', stderr: '' });
+    const shared = await shell('sess_m', { write: ['projects'] }, `${script('projects')}; ln ../secret s`);
+    expect(shared.stdout).toMatch(/^Invalid cross-device link\nf\n(?!g)/);
+  });
+
   it('takes a file for an entry', async () => {
     const { stdout } = await shell('sess_x', { read: ['secret'], write: [] }, 'cat secret; ls -A');
     expect(stdout).toBe('secret.sessions\nsecret\n');

@@ -32,7 +32,9 @@ export class BubblewrapSandboxes {
 
   private constructor(
     private readonly groups: LimitGroups,
-    /** In the order of the descriptors. */
+    /** For a sandbox that writes where others read, and for one that does not. */
+    private readonly filters: { readonly shared: HandedContent; readonly alone: HandedContent },
+    /** Behind the filter, in the order of the descriptors. */
     private readonly handed: readonly HandedContent[],
     private readonly searchPath: string,
     readonly identity: SandboxIdentity,
@@ -51,8 +53,12 @@ export class BubblewrapSandboxes {
       throw new DomainError('unavailable', `Sandboxes cannot run: ${lack}`, { reason: 'sandboxes_unavailable' });
     const identity = await identify();
     const groups = await openLimitGroups(level);
-    const handed = [seccompFilter(arch), PASSWD, GROUP].map((content) => HandedContent.of(content));
-    return new BubblewrapSandboxes(groups, handed, searchPath, identity);
+    const filters = {
+      shared: HandedContent.of(seccompFilter(arch, { allowsLinks: false })),
+      alone: HandedContent.of(seccompFilter(arch, { allowsLinks: true })),
+    };
+    const handed = [PASSWD, GROUP].map((content) => HandedContent.of(content));
+    return new BubblewrapSandboxes(groups, filters, handed, searchPath, identity);
   }
 
   get level(): LimitLevel {
@@ -65,7 +71,8 @@ export class BubblewrapSandboxes {
     const relays: SandboxRelay[] = [];
     const handed: number[] = [];
     try {
-      for (const content of this.handed) handed.push(content.open());
+      const filter = writesWhatOthersSee(sandbox) ? this.filters.shared : this.filters.alone;
+      for (const content of [filter, ...this.handed]) handed.push(content.open());
       if (sandbox.egress) relays.push(SandboxRelay.toEgress(sandbox.egress));
       if (command.model) relays.push(SandboxRelay.toModel(command.model));
       const opened = sources.entries();
@@ -123,7 +130,7 @@ export class BubblewrapSandboxes {
   async close(): Promise<void> {
     await Promise.all([...this.running.keys()].map((sandboxId) => this.stop(sandboxId)));
     await this.groups.close();
-    for (const content of this.handed) content.close();
+    for (const content of [...Object.values(this.filters), ...this.handed]) content.close();
   }
 
   /**
@@ -153,6 +160,12 @@ export class BubblewrapSandboxes {
     };
     execution.exit.then(forget, forget);
   }
+}
+
+/** There a second name could show one sandbox what only another one may see (sandbox-sessions.md §B5.2). */
+function writesWhatOthersSee({ mounts, ownDirectory }: PlacedSandbox): boolean {
+  const own = ownDirectory.join('/');
+  return mounts.some(({ kind, path }) => kind === 'write' && path.join('/') !== own);
 }
 
 function variablesOf(relays: readonly SandboxRelay[]): Record<string, string> {

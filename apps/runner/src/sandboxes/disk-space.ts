@@ -62,7 +62,7 @@ export class DiskSpace {
 }
 
 /** Bytes on disk, files with several names counted once. What is deleted meanwhile is not minded. */
-async function diskUsage(folder: string, searchPath: string): Promise<number> {
+export async function diskUsage(folder: string, searchPath: string): Promise<number> {
   const child = spawn('du', ['-sxB1', '--', folder], {
     env: { PATH: searchPath, LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'ignore'],

@@ -4,6 +4,7 @@ import { DomainError } from '#kernel';
 import type { ExecRequest, SandboxSupport } from '#sandboxes';
 import type { BubblewrapExecution } from './bubblewrap-execution.js';
 import { BubblewrapSandboxes } from './bubblewrap-sandboxes.js';
+import { diskUsage } from './disk-space.js';
 import { chooseIdentity } from './sandbox-identity.js';
 
 /** A machine that lacks something is looked at again after that time: it may have been mended. */
@@ -50,6 +51,11 @@ export class OfferedBubblewrap {
   async stop(sandboxId: string): Promise<void> {
     const offer = await this.offer?.catch(() => null);
     await offer?.stop(sandboxId);
+  }
+
+  /** Also where no sandbox can run. */
+  diskUsage(workspace: string): Promise<number> {
+    return diskUsage(this.placeOf(workspace), this.options.searchPath);
   }
 
   async close(): Promise<void> {

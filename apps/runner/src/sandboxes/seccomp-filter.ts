@@ -98,6 +98,9 @@ const REFUSED_EVERYWHERE = {
   quotactl_fd: 443,
 } as const;
 
+/** Second names for files. */
+const LINKS = { x64: [86, 265], arm64: [37] } as const;
+
 const CLONE3 = 435;
 const MACHINES = {
   x64: { audit: 0xc000003e, clone: 56, ioctl: 16, fallocate: 285 },
@@ -111,6 +114,7 @@ const TERMINAL_INPUT = [0x5412, 0x541c];
 const X32 = 0x40000000;
 
 const EPERM = 1;
+const EXDEV = 18;
 const ENOSYS = 38;
 const EOPNOTSUPP = 95;
 const ALLOW = 0x7fff0000;
@@ -138,9 +142,10 @@ export function isFilteredMachine(machine: string): machine is FilteredMachine {
 
 /**
  * The system calls of a sandbox, as the bytes that `bwrap --seccomp` reads. Everything is allowed but a list: programs
- * of all kinds run here, and it is the name spaces that keep them in.
+ * of all kinds run here, and it is the name spaces that keep them in. Without `allowsLinks` no file gets a second name, as
+ * if each were on a file system of its own: programs know that, and copy.
  */
-export function seccompFilter(machine: FilteredMachine): Buffer {
+export function seccompFilter(machine: FilteredMachine, { allowsLinks }: { readonly allowsLinks: boolean }): Buffer {
   const { audit, clone, ioctl, fallocate } = MACHINES[machine];
   const refused = [...Object.values(REFUSED[machine]), ...Object.values(REFUSED_EVERYWHERE)];
   const steps: Step[] = [
@@ -151,6 +156,7 @@ export function seccompFilter(machine: FilteredMachine): Buffer {
     // A second set of numbers on x86, for the same calls.
     ...(machine === 'x64' ? unless([IF_AT_LEAST, X32], refuseWith(ENOSYS)) : []),
     ...refused.flatMap((number) => unless([IF_EQUAL, number], refuseWith(EPERM))),
+    ...(allowsLinks ? [] : LINKS[machine]).flatMap((number) => unless([IF_EQUAL, number], refuseWith(EXDEV))),
     // Its flags are behind a pointer, out of the filter's sight. The C library then calls clone.
     ...unless([IF_EQUAL, CLONE3], refuseWith(ENOSYS)),
     // It takes room on the disk that is not counted as written. Programs then write, as where file systems lack it.

@@ -45,6 +45,7 @@ const STATEMENTS = [
     file_access jsonb not null,
     model text,
     tools jsonb not null,
+    instructions text not null default '',
     response_id text
   )`,
   `create index agent_session_ending on agent_session (ends_at)`,

@@ -26,6 +26,7 @@ const EXPOSED_HEADERS = [
   'X-Next-After',
   'X-Next-Cursor',
   'X-Response-Id',
+  'X-Execution-Id',
   'x-workflow-run-id',
   'x-workflow-stream-tail-index',
 ].join(', ');

@@ -23,6 +23,8 @@ export interface CommandTurn {
   readonly clientTools: ClientTools;
   /** What the turn adds to the conversation, in whole. */
   keep(messages: readonly LlmMessage[]): Promise<void>;
+  /** Progress that it tells beside; nobody is told when left out. Errors: `invalid_input`. */
+  readonly tell?: (change: unknown) => Promise<void>;
 }
 
 const OUTPUT_BYTES = 8_388_608;
@@ -105,6 +107,7 @@ export class AgentCommand {
     const story = new CommandStory(
       (event) => agent.emit(event),
       (messages) => turn.keep(messages),
+      turn.tell,
     );
     const turns = new PathTurns();
     const alone = (work: () => Promise<void>): Promise<void> => turns.take('', work);

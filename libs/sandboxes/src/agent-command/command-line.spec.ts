@@ -4,6 +4,7 @@ describe('a line of a command', () => {
   it.each<[string, object]>([
     ['{"type":"text","text":"a\\nb"}\n', { type: 'text', text: 'a\nb' }],
     ['{"type":"thinking","text":""}', { type: 'thinking', text: '' }],
+    ['{"type":"metadata","metadata":{"a":1}}', { type: 'metadata', metadata: { a: 1 } }],
     ['{"type":"tool_use","id":"1","name":"ls"}', { type: 'tool_use', id: '1', name: 'ls', input: {} }],
     ['{"type":"tool_result","id":"1","content":"x"}', { type: 'tool_result', id: '1', content: 'x', isError: false }],
   ])('is an event: %s', (line, event) => {
@@ -16,6 +17,7 @@ describe('a line of a command', () => {
     '{"type":"text"',
     '{"type":"text","text":7}',
     '{"type":"completed"}',
+    '{"type":"metadata","metadata":[]}',
     '{"type":"tool_use","id":"","name":"ls"}',
     '{"type":"tool_use","id":"1","name":"a b"}',
     '{"type":"tool_use","id":"1","name":"ls","input":[]}',

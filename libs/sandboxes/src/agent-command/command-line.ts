@@ -1,6 +1,7 @@
 /** What a command tells in one line of its output. */
 export type CommandEvent =
   | { readonly type: 'text' | 'thinking'; readonly text: string }
+  | { readonly type: 'metadata'; readonly metadata: object }
   /** `tool_call` asks for it: a tool of the client's. */
   | { readonly type: 'tool_use' | 'tool_call'; readonly id: string; readonly name: string; readonly input: object }
   | { readonly type: 'tool_result'; readonly id: string; readonly content: string; readonly isError: boolean };
@@ -10,8 +11,13 @@ const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** The event that a line is; null for one that is a text as it stands. */
 export function commandEvent(line: string): CommandEvent | null {
-  const { type, text, ...call } = objectIn(line);
+  const { type, text, metadata, ...call } = objectIn(line);
   if (type === 'text' || type === 'thinking') return typeof text === 'string' ? { type, text } : null;
+  if (type === 'metadata') return isObject(metadata) ? { type, metadata } : null;
+  return toolEvent(type, call);
+}
+
+function toolEvent(type: unknown, call: Readonly<Record<string, unknown>>): CommandEvent | null {
   const { id, name, input = {}, content, is_error: isError = false } = call;
   if (typeof id !== 'string' || !ID.test(id)) return null;
   if (isCall(type) && typeof name === 'string' && NAME.test(name) && isObject(input)) return { type, id, name, input };

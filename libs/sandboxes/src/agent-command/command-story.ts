@@ -1,3 +1,4 @@
+import { DomainError } from '#kernel';
 import type { LlmMessage } from '#platform';
 import type { AgentEvent } from '../agent/agent-event.js';
 import type { ToolAnswer, ToolCall } from '../agent/agent-loop.js';
@@ -26,6 +27,7 @@ export class CommandStory {
   constructor(
     private readonly emit: (event: AgentEvent) => Promise<void>,
     private readonly keep: (messages: readonly LlmMessage[]) => Promise<void>,
+    private readonly progress?: (change: object) => Promise<void>,
   ) {}
 
   /** A line of output: the event it is, or the text. */
@@ -35,6 +37,7 @@ export class CommandStory {
       const call = this.calls.find(({ id, isClients, result }) => id === event.id && !isClients && result === null);
       if (call) return this.finish(call, event);
     }
+    if (event?.type === 'metadata' && (await this.isNoted(event.metadata))) return;
     if (event?.type === 'text' || event?.type === 'thinking') return this.say(event.type, event.text);
     return this.say('text', line);
   }
@@ -53,6 +56,17 @@ export class CommandStory {
   async answer(id: string, answer: ToolAnswer): Promise<void> {
     const call = this.calls.find((each) => each.id === id && each.result === null);
     if (call) await this.finish(call, answer);
+  }
+
+  /** What nobody takes is a text like every other line. */
+  private async isNoted(change: object): Promise<boolean> {
+    try {
+      await this.progress?.(change);
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'invalid_input') return false;
+      throw error;
+    }
+    return this.progress !== undefined;
   }
 
   /** The last of it is kept, whatever ended it. */

@@ -1,5 +1,6 @@
 import type { Sandbox } from '../sandbox.js';
 import type { FileAccess } from '../scope/file-access.js';
+import type { Metadata } from './metadata.js';
 
 /** A function that the client runs for the agent. */
 export interface ClientTool {
@@ -17,7 +18,7 @@ export interface AgentSession extends Sandbox {
   readonly ttlSeconds: number;
   /** When it stops existing unless something happens first. */
   readonly endsAt: Date;
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: Metadata;
   /** Fixed for its whole life. */
   readonly fileAccess: FileAccess;
   /** Null for the server's own choice. */
@@ -32,7 +33,7 @@ export interface AgentSession extends Sandbox {
 export interface NewAgentSession {
   readonly persistent: boolean;
   readonly ttlSeconds: number;
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: Metadata;
   readonly fileAccess: FileAccess;
   readonly model: string | null;
   readonly tools: readonly ClientTool[];

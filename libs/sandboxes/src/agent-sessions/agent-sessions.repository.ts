@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
 import type { AgentSession } from './agent-session.js';
+import type { Metadata } from './metadata.js';
 
 /** Keyset position: the (created_at, id) of the last session seen. */
 export interface AgentSessionPosition {
@@ -41,14 +42,15 @@ export class AgentSessionsRepository {
     return Number(row?.count ?? 0);
   }
 
-  /** False when the id is taken. */
-  async insert(session: AgentSession): Promise<boolean> {
+  /** `instructions`: what the workspace tells its agent. False when the id is taken. */
+  async insert(session: AgentSession, instructions: string): Promise<boolean> {
     const rows = await this.db.query(
       `with made as (
          insert into sandbox (id, surface, account_id, user_id, state, last_activity_at, created_at, updated_at)
          values ($1, 'agent', $2, $3, $4, $5, $6, $6) on conflict (id) do nothing returning id)
-       insert into agent_session (sandbox_id, persistent, ttl_seconds, ends_at, metadata, file_access, model, tools)
-       select id, $7, $8, $9, $10, $11, $12, $13 from made returning sandbox_id`,
+       insert into agent_session (sandbox_id, persistent, ttl_seconds, ends_at, metadata, file_access, model, tools,
+         instructions)
+       select id, $7, $8, $9, $10, $11, $12, $13, $14 from made returning sandbox_id`,
       [
         session.id,
         session.accountId,
@@ -63,6 +65,7 @@ export class AgentSessionsRepository {
         JSON.stringify(session.fileAccess),
         session.model,
         JSON.stringify(session.tools),
+        instructions,
       ],
     );
     return rows.length > 0;
@@ -74,6 +77,28 @@ export class AgentSessionsRepository {
       [accountId, now, id],
     );
     return row ?? null;
+  }
+
+  /** Up to 1 MiB, so it is no part of what `find` and `list` read. */
+  async instructionsOf(id: string): Promise<string> {
+    const [row] = await this.db.query<{ instructions: string }>(
+      'select instructions from agent_session where sandbox_id = $1',
+      [id],
+    );
+    return row?.instructions ?? '';
+  }
+
+  /** Whoever changes it too waits until the transaction ends. */
+  async lockMetadata(id: string): Promise<Metadata> {
+    const [row] = await this.db.query<{ metadata: Metadata }>(
+      'select metadata from agent_session where sandbox_id = $1 for update',
+      [id],
+    );
+    return row?.metadata ?? {};
+  }
+
+  async setMetadata(id: string, metadata: Metadata): Promise<void> {
+    await this.db.query('update agent_session set metadata = $2 where sandbox_id = $1', [id, JSON.stringify(metadata)]);
   }
 
   /** Newest first. */

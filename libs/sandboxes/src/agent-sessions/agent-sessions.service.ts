@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { EffectiveTier, entitlementsOf } from '#accounts';
-import { Clock, DomainError } from '#kernel';
+import { Clock } from '#kernel';
 import { Database, type Principal } from '#platform';
 import { SandboxEnds } from '../lifecycle/sandbox-ends.js';
 import { SandboxReconciler } from '../lifecycle/sandbox-reconciler.js';
-import { isAgentSessionId, newAgentSessionId, sessionNotFound } from '../sandbox.js';
+import { isAgentSessionId, sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
-import { SANDBOX_CREATED } from '../sandboxes.events.js';
-import { SkillsRepository } from '../skills/skills.repository.js';
-import { type AgentSession, endOf, type NewAgentSession } from './agent-session.js';
+import { SANDBOX_CHANGED } from '../sandboxes.events.js';
+import type { AgentSession } from './agent-session.js';
 import { type AgentSessionPosition, AgentSessionsRepository } from './agent-sessions.repository.js';
+import { changedMetadata, type Metadata } from './metadata.js';
 
 export interface AgentSessionCondition {
   readonly isIdle: boolean;
@@ -17,7 +16,7 @@ export interface AgentSessionCondition {
   readonly idleSeconds: number | null;
 }
 
-/** Sessions of the agent surface: create, read, list, destroy (sandbox-sessions.md §B3). */
+/** Sessions of the agent surface: read, list, tell of their progress, destroy (sandbox-sessions.md §B3). */
 @Injectable()
 export class AgentSessionsService {
   constructor(
@@ -26,30 +25,8 @@ export class AgentSessionsService {
     private readonly ends: SandboxEnds,
     private readonly reconciler: SandboxReconciler,
     private readonly journal: SandboxJournal,
-    private readonly skills: SkillsRepository,
-    private readonly tiers: EffectiveTier,
     private readonly clock: Clock,
   ) {}
-
-  /** Errors: `rate_limited` (`session.limit`) when the account has as many as its plan allows. */
-  async create(caller: Principal, input: NewAgentSession): Promise<AgentSession> {
-    const limit = entitlementsOf(await this.tiers.of(caller)).agentSessions;
-    return this.db.transaction(async () => {
-      await this.sessions.lockAccount(caller.accountId);
-      const now = this.clock.date();
-      const used = await this.sessions.count(caller.accountId, now);
-      if (used >= limit) throw sessionLimit(used, limit);
-      const session = await this.insert(caller, input, now);
-      await this.skills.giveTo(session.id, session.accountId);
-      await this.journal.record(
-        caller,
-        session,
-        { event: SANDBOX_CREATED, action: 'sandbox.create' },
-        { surface: 'agent' },
-      );
-      return session;
-    });
-  }
 
   /** Errors: `not_found` for one that ended, was destroyed or is another account's. */
   async get(caller: Principal, id: string): Promise<AgentSession> {
@@ -66,6 +43,21 @@ export class AgentSessionsService {
   ): Promise<{ sessions: AgentSession[]; hasMore: boolean }> {
     const rows = await this.sessions.list(caller.accountId, this.clock.date(), limit + 1, after);
     return { sessions: rows.slice(0, limit), hasMore: rows.length > limit };
+  }
+
+  /**
+   * Sets members of the session's metadata, each in place of the one of that name; null takes one away. Answers the
+   * session as it is then. Errors: `not_found`, `invalid_input` when the metadata grows too large.
+   */
+  changeMetadata(caller: Principal, id: string, change: Metadata): Promise<AgentSession> {
+    return this.db.transaction(async () => {
+      const session = await this.get(caller, id);
+      const metadata = changedMetadata(await this.sessions.lockMetadata(id), change);
+      await this.sessions.setMetadata(id, metadata);
+      const what = { event: SANDBOX_CHANGED, action: 'sandbox.edit' };
+      await this.journal.record(caller, session, what, { fields: ['metadata'] });
+      return { ...session, metadata };
+    });
   }
 
   /** The workspace stays; processes and the conversation go. Errors: `not_found`, also the second time. */
@@ -89,33 +81,4 @@ export class AgentSessionsService {
       return this.ends.destroy(caller, caller.accountId, ids);
     });
   }
-
-  private async insert(caller: Principal, input: NewAgentSession, now: Date): Promise<AgentSession> {
-    const facts = {
-      ...input,
-      accountId: caller.accountId,
-      userId: caller.userId,
-      state: 'active',
-      version: 0,
-      error: null,
-      endsAt: endOf(input, now, now),
-      responseId: null,
-      capturedSessionId: null,
-      lastActivityAt: now,
-      createdAt: now,
-      updatedAt: now,
-    } as const;
-    // 48 random bits are the contract's: two of many millions may meet.
-    for (;;) {
-      const session = { ...facts, id: newAgentSessionId() };
-      if (await this.sessions.insert(session)) return session;
-    }
-  }
-}
-
-function sessionLimit(used: number, limit: number): DomainError {
-  return new DomainError('rate_limited', `The limit of ${limit} concurrent sessions is reached`, {
-    reason: 'session.limit',
-    details: { used, limit },
-  });
 }

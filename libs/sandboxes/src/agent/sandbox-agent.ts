@@ -9,6 +9,7 @@ import type { FileView } from '../workspace/workspace-files.js';
 import type { AgentOutcome } from './agent-event.js';
 import { AgentLoop, type ClientTools } from './agent-loop.js';
 import type { RunningAgent } from './agent-runs.service.js';
+import { metadataTool } from './metadata-tool.js';
 import { SandboxTools } from './sandbox-tools.js';
 
 /** One answer in a conversation of whichever surface. */
@@ -26,6 +27,8 @@ export interface SandboxAnswer {
   readonly clientTools: ClientTools;
   /** What the answer adds to the conversation, in whole: every call of a tool with its result. */
   keep(messages: readonly LlmMessage[]): Promise<void>;
+  /** Progress that is told beside the answer; nobody is told when left out. Errors: `invalid_input`. */
+  readonly tell?: (change: unknown) => Promise<void>;
 }
 
 /** Answers in a sandbox: a model with its tools, or the operator's command in it. */
@@ -52,7 +55,7 @@ export class SandboxAgent {
       }
       const loop = new AgentLoop(this.llm, agent, {
         ...answer,
-        tools: this.tools.of({ view, place, base, onCommand }),
+        tools: [...this.tools.of({ view, place, base, onCommand }), ...(answer.tell ? [metadataTool(answer.tell)] : [])],
         maxSteps: this.config.AGENT_MAX_STEPS,
         maxTokens: this.config.AGENT_TOKENS_PER_TURN,
       });

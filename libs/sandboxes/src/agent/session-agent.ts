@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Llm, type LlmMessage, type Principal } from '#platform';
 import type { AgentSession } from '../agent-sessions/agent-session.js';
+import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
+import { toMetadata } from '../agent-sessions/metadata.js';
 import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
 import type { WorkspacePath } from '../scope/access-scope.js';
 import type { FileView } from '../workspace/workspace-files.js';
@@ -24,6 +26,7 @@ export class SessionAgent {
     private readonly turns: AgentTurnsRepository,
     private readonly instructions: SessionInstructions,
     private readonly agent: SandboxAgent,
+    private readonly sessions: AgentSessionsService,
   ) {}
 
   /** The next turn of the session's conversation. Errors: `unavailable` (`llm_not_configured`). */
@@ -48,8 +51,14 @@ export class SessionAgent {
         messages: conversation.slice(Math.max(0, first)),
         clientTools: this.clientCalls.of(agent.run.id, session.tools),
         keep: (messages: readonly LlmMessage[]) => this.turns.say(turn, messages),
+        tell: (change) => this.tell(caller, session.id, change),
       });
     };
+  }
+
+  /** Progress, shown in the session's metadata (sandbox-sessions.md §B3.1). */
+  private async tell(caller: Principal, sessionId: string, change: unknown): Promise<void> {
+    await this.sessions.changeMetadata(caller, sessionId, toMetadata(change));
   }
 }
 

@@ -53,11 +53,11 @@ export class ExecutionsService implements OnModuleInit {
    */
   async start(caller: Principal, sessionId: string, input: NewExecution): Promise<StartedExecution> {
     const session = await this.sessions.get(caller, sessionId);
-    const cwd = toWorkspacePath(insideWorkspace(input.cwd));
+    const requested = insideWorkspace(input.cwd);
     const view = { caller, accountId: session.accountId, scope: new AccessScope(session.id, session.fileAccess) };
     // The workspace itself is everybody's, and there.
-    if (cwd.length > 0) await this.files.assertDirectory(view, cwd.join('/'));
-    return this.starts.start(caller, session, cwd, input);
+    if (requested !== '') await this.files.assertDirectory(view, requested);
+    return this.starts.start(caller, session, toWorkspacePath(requested), input);
   }
 
   /** Newest first. */

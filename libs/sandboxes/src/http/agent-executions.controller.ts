@@ -13,6 +13,7 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
+  ApiFailures,
   bodyStream,
   Caller,
   JsonBody,
@@ -64,6 +65,13 @@ export class AgentExecutionsController {
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'A repeat follows the command started before' })
   @ApiOkResponse({ content: OUTPUT })
   @ApiAcceptedResponse({ type: AgentExecution, description: 'Started in the background' })
+  @ApiFailures({
+    403: '`not_in_scope`: the working directory; or the credential lacks a scope',
+    409: '`scope_changed`: an entry of the scope has become a link',
+    422: '`idempotency_key_reused`: the key was used for another command',
+    429: '`exec.limit`: as many run in the session as may; or too many requests',
+    503: '`sandboxes_unavailable`, with the cause and what to do about it',
+  })
   async start(
     @Caller() caller: Principal,
     @Param('session_id') sessionId: string,

@@ -9,10 +9,12 @@ import {
   ApiOperation,
   ApiParam,
   ApiQuery,
+  ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
+  ApiFailures,
   bodyStream,
   Caller,
   contentRange,
@@ -25,8 +27,10 @@ import {
 import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
 import { AccessScope } from '../scope/access-scope.js';
 import { type FileView, type OpenFile, WorkspaceFiles } from '../workspace/workspace-files.js';
-import { AgentFileEntry, AgentWrittenFile, etagsIn } from './agent-files.dto.js';
+import { AgentFileEntry, AgentWrittenFile, directoryIn, etagsIn } from './agent-files.dto.js';
 
+const BYTES = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } as const;
+const OUT_OF_SCOPE = '`not_in_scope`, whether it is there or not; or the credential lacks a scope';
 const PATH = { name: 'path', description: 'Workspace-relative; slashes need no escape', type: String };
 
 /** The workspace as the session's scope shows it; outside of it everything is 403, there or not. */
@@ -44,13 +48,14 @@ export class AgentFilesController {
   @ApiOperation({ operationId: 'listAgentFiles', summary: 'List a directory' })
   @ApiQuery({ name: 'path', required: false, description: 'The workspace itself when absent', type: String })
   @ApiOkResponse({ type: [AgentFileEntry] })
+  @ApiFailures({ 403: OUT_OF_SCOPE, 409: '`not_a_directory` or `too_many_entries`' })
   async list(
     @Caller() caller: Principal,
     @Param('session_id') id: string,
     @Query('path') path: unknown,
   ): Promise<AgentFileEntry[]> {
     const view = await this.viewOf(caller, id);
-    const entries = await this.files.list(view, typeof path === 'string' ? path : '');
+    const entries = await this.files.list(view, directoryIn(path));
     return entries.map((entry) => AgentFileEntry.from(entry));
   }
 
@@ -60,7 +65,10 @@ export class AgentFilesController {
   @ApiOperation({ operationId: 'getAgentFile', summary: 'Read a file' })
   @ApiParam(PATH)
   @ApiHeader({ name: 'Range', required: false })
-  @ApiOkResponse({ content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } })
+  @ApiOkResponse({ content: BYTES })
+  @ApiResponse({ status: 206, description: 'One byte range, with Content-Range', content: BYTES })
+  @ApiResponse({ status: 304, description: 'It has the ETag of If-None-Match' })
+  @ApiFailures({ 403: OUT_OF_SCOPE, 409: '`not_a_file`: neither a file nor a directory', 416: 'No such range' })
   async get(
     @Caller() caller: Principal,
     @Param('session_id') id: string,
@@ -87,6 +95,12 @@ export class AgentFilesController {
   @ApiHeader({ name: 'If-None-Match', required: false, description: '* writes a new file only' })
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
   @ApiCreatedResponse({ type: AgentWrittenFile })
+  @ApiFailures({
+    403: OUT_OF_SCOPE,
+    409: '`is_directory`, or `not_a_directory` on the way',
+    412: 'The file is not what If-Match or If-None-Match says; `etag` is its own',
+    413: 'The file is too large; `workspace.full`: the workspace has no room for it',
+  })
   async put(
     @Caller() caller: Principal,
     @Param('session_id') id: string,
@@ -112,6 +126,11 @@ export class AgentFilesController {
   @ApiOperation({ operationId: 'deleteAgentFile', summary: 'Delete a file or an empty directory' })
   @ApiParam(PATH)
   @ApiNoContentResponse()
+  @ApiFailures({
+    403: '`not_in_scope`; also for an entry of the scope itself',
+    409: '`not_empty`: a directory with entries',
+    412: 'The file is not what If-Match says',
+  })
   async remove(
     @Caller() caller: Principal,
     @Param('session_id') id: string,

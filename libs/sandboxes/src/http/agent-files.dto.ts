@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { DomainError } from '#kernel';
 import type { FileEntry } from '../workspace/file-entry.js';
 import type { WrittenFile } from '../workspace/workspace-files.js';
 
@@ -27,4 +28,11 @@ export class AgentWrittenFile {
 export function etagsIn(header: string | undefined): string[] | null {
   if (header === undefined) return null;
   return header.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+}
+
+/** The parameter `path` of a listing. Errors: `invalid_input` when it is repeated. */
+export function directoryIn(path: unknown): string {
+  if (path === undefined) return '';
+  if (typeof path === 'string') return path;
+  throw new DomainError('invalid_input', 'path must be given once', { field: 'path' });
 }

@@ -1,7 +1,23 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProduces,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Caller, OwnIdempotency, type Principal, RequireScopes, sendEventStream, toIdempotencyKey } from '#platform';
+import {
+  ApiFailures,
+  Caller,
+  OwnIdempotency,
+  type Principal,
+  RequireScopes,
+  sendEventStream,
+  toIdempotencyKey,
+} from '#platform';
 import { AgentResponsesService } from '../agent/agent-responses.service.js';
 import { AgentRuns } from '../agent/agent-runs.service.js';
 import { AgentTurnsService } from '../agent/agent-turns.service.js';
@@ -44,6 +60,11 @@ export class AgentMessagesController {
   @ApiHeader(KEY)
   @ApiProduces('text/event-stream')
   @ApiOkResponse({ content: STREAM })
+  @ApiFailures({
+    409: '`session.busy`: it makes a response',
+    422: '`idempotency_key_reused`: the key was used for another message',
+    503: '`llm_not_configured`',
+  })
   async send(
     @Caller() caller: Principal,
     @Param('session_id') sessionId: string,
@@ -82,7 +103,8 @@ export class AgentMessagesController {
   @RequireScopes('sandboxes:write')
   @HttpCode(202)
   @ApiOperation({ operationId: 'cancelAgentResponse', summary: 'Cancel a response' })
-  @ApiOkResponse({ type: AgentCancelled })
+  @ApiAcceptedResponse({ type: AgentCancelled })
+  @ApiOkResponse({ type: AgentCancelled, description: 'It had ended before' })
   async cancel(
     @Caller() caller: Principal,
     @Param('session_id') sessionId: string,
@@ -101,6 +123,7 @@ export class AgentMessagesController {
   @HttpCode(200)
   @ApiOperation({ operationId: 'sendAgentToolResults', summary: "Answer the agent's calls of client tools" })
   @ApiOkResponse({ type: AgentResultsTaken })
+  @ApiFailures({ 409: '`tool_call.answered` or `response.ended`' })
   async results(
     @Caller() caller: Principal,
     @Param('session_id') sessionId: string,

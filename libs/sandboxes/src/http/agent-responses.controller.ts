@@ -1,7 +1,23 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProduces,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { Caller, OwnIdempotency, type Principal, RequireScopes, sendEventStream, toIdempotencyKey } from '#platform';
+import {
+  ApiFailures,
+  Caller,
+  OwnIdempotency,
+  type Principal,
+  RequireScopes,
+  sendEventStream,
+  toIdempotencyKey,
+} from '#platform';
 import type { StoredEvent } from '../agent/agent-event.js';
 import { TURN_MS } from '../agent/agent-run.js';
 import { AgentRuns } from '../agent/agent-runs.service.js';
@@ -30,6 +46,11 @@ export class AgentResponsesController {
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Repeats are the same response, for 24 hours' })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiOkResponse({ type: AgentResponse })
+  @ApiFailures({
+    422: '`idempotency_key_reused`: the key was used for another request',
+    502: '`llm_request_failed`, with `response_id`',
+    503: '`llm_not_configured`',
+  })
   async create(
     @Caller() caller: Principal,
     @Req() request: Request,
@@ -65,7 +86,8 @@ export class AgentResponsesController {
   @RequireScopes('sandboxes:write')
   @HttpCode(202)
   @ApiOperation({ operationId: 'cancelStatelessResponse', summary: 'Cancel a response' })
-  @ApiOkResponse({ type: AgentCancelled })
+  @ApiAcceptedResponse({ type: AgentCancelled })
+  @ApiOkResponse({ type: AgentCancelled, description: 'It had ended before' })
   async cancel(
     @Caller() caller: Principal,
     @Param('response_id') id: string,

@@ -1,10 +1,19 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Caller, type Principal, RequireScopes } from '#platform';
+import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
+import { AgentSessionCreation } from '../agent-sessions/agent-session-creation.js';
 import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
 import {
   AgentBulkDeleteQuery,
+  AgentChangeSessionBody,
   AgentCreateSessionBody,
   AgentDeleted,
   AgentSessionListQuery,
@@ -14,15 +23,19 @@ import {
 @ApiTags('Agent sessions')
 @Controller('v1/sessions')
 export class AgentSessionsController {
-  constructor(private readonly sessions: AgentSessionsService) {}
+  constructor(
+    private readonly sessions: AgentSessionsService,
+    private readonly creation: AgentSessionCreation,
+  ) {}
 
   /** A session in the account's workspace, ready at once. Every field is optional, and so is the body. */
   @Post()
   @RequireScopes('sandboxes:write')
   @ApiOperation({ operationId: 'createAgentSession', summary: 'Create an agent session' })
   @ApiCreatedResponse({ type: AgentSessionRecord })
+  @ApiFailures({ 429: '`session.limit`: as many exist as the plan allows; or too many requests' })
   async create(@Caller() caller: Principal, @Body() body?: AgentCreateSessionBody): Promise<AgentSessionRecord> {
-    return AgentSessionRecord.from(await this.sessions.create(caller, AgentCreateSessionBody.toNew(body)));
+    return AgentSessionRecord.from(await this.creation.create(caller, AgentCreateSessionBody.toNew(body)));
   }
 
   /** The account's sessions, newest first. A page that is not the last one names the next in `X-Next-After`. */
@@ -50,6 +63,20 @@ export class AgentSessionsController {
     return AgentSessionRecord.from(await this.sessions.get(caller, id));
   }
 
+  /** Sets members of the metadata; others stay. Its agent and its tools do the same. */
+  @Patch(':session_id')
+  @RequireScopes('sandboxes:write')
+  @ApiOperation({ operationId: 'changeAgentSession', summary: "Change an agent session's metadata" })
+  @ApiOkResponse({ type: AgentSessionRecord })
+  async change(
+    @Caller() caller: Principal,
+    @Param('session_id') id: string,
+    @Body() body: AgentChangeSessionBody,
+  ): Promise<AgentSessionRecord> {
+    const change = AgentChangeSessionBody.toChange(body);
+    return AgentSessionRecord.from(await this.sessions.changeMetadata(caller, id, change));
+  }
+
   /** Ends the session with all it runs. The files of the workspace stay. A second call is 404. */
   @Delete(':session_id')
   @RequireScopes('sandboxes:write')
@@ -64,8 +91,10 @@ export class AgentSessionsController {
   @Delete()
   @RequireScopes('sandboxes:write')
   @ApiOperation({ operationId: 'destroyAgentSessions', summary: 'Destroy agent sessions by age or idleness' })
+  @ApiQuery({ name: 'status', required: false, enum: ['idle'] })
+  @ApiQuery({ name: 'older_than', required: false, type: String, example: '1h30m' })
   @ApiOkResponse({ type: AgentDeleted })
-  async destroyWhere(@Caller() caller: Principal, @Query() query: AgentBulkDeleteQuery): Promise<AgentDeleted> {
+  async destroyWhere(@Caller() caller: Principal, @Query() query: Record<string, unknown>): Promise<AgentDeleted> {
     return { deleted: await this.sessions.destroyWhere(caller, AgentBulkDeleteQuery.toCondition(query)) };
   }
 }

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsInt, IsObject, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { IsBoolean, IsDefined, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import { DomainError } from '#kernel';
 import { decodeKeyset, encodeKeyset, nulAt } from '#platform';
 import type { AgentSession, NewAgentSession } from '../agent-sessions/agent-session.js';
@@ -8,10 +8,10 @@ import type { AgentSessionPosition } from '../agent-sessions/agent-sessions.repo
 import type { AgentSessionCondition } from '../agent-sessions/agent-sessions.service.js';
 import { toClientTools } from '../agent-sessions/client-tools.js';
 import { toIdleSeconds } from '../agent-sessions/idle-duration.js';
+import { type Metadata, toMetadata } from '../agent-sessions/metadata.js';
 import { toFileAccess } from '../scope/file-access.js';
 
 const DEFAULT_TTL = 14_400;
-const MAX_METADATA_BYTES = 65_536;
 
 /** Seconds since the epoch with their fraction, as this surface tells time (sandbox-sessions.md §B1). */
 const toSeconds = (date: Date): number => date.getTime() / 1_000;
@@ -36,8 +36,8 @@ export class AgentCreateSessionBody {
 
   @ApiPropertyOptional({ type: 'object', additionalProperties: true, description: 'Free form, at most 64 KiB of JSON' })
   @IsOptional()
-  @IsObject()
-  metadata?: Record<string, unknown>;
+  @Transform(({ obj }: { obj: { metadata?: unknown } }) => obj.metadata)
+  metadata?: unknown;
 
   @ApiPropertyOptional({ type: AgentFileAccess, description: 'The whole workspace unless given; fixed for its life' })
   @IsOptional()
@@ -75,19 +75,22 @@ export class AgentCreateSessionBody {
   }
 }
 
-function toMetadata(metadata: Record<string, unknown>): Record<string, unknown> {
-  assertStorable(metadata, 'metadata');
-  if (Buffer.byteLength(JSON.stringify(metadata)) <= MAX_METADATA_BYTES) return metadata;
-  throw new DomainError('invalid_input', `metadata must have at most ${MAX_METADATA_BYTES} bytes of JSON`, {
-    field: 'metadata',
-  });
-}
-
 function assertStorable(value: unknown, field: string): void {
   const path = nulAt(value);
   if (path === null) return;
   const name = [field, ...path].join('.').replaceAll('\0', '').slice(0, 200);
   throw new DomainError('invalid_input', `${name} must not contain NUL`, { field: name });
+}
+
+export class AgentChangeSessionBody {
+  @ApiProperty({ type: 'object', additionalProperties: true, description: 'Members to set; null takes one away' })
+  @IsDefined()
+  @Transform(({ obj }: { obj: { metadata?: unknown } }) => obj.metadata)
+  metadata!: unknown;
+
+  static toChange({ metadata }: AgentChangeSessionBody): Metadata {
+    return toMetadata(metadata);
+  }
 }
 
 /** sandbox-sessions.md §B3.2, with `expires_at` beside it. */
@@ -151,12 +154,14 @@ export class AgentSessionListQuery {
   }
 }
 
-/** Parameters are looked at as they came: one that is repeated, empty or unknown to §B3.4 deletes nothing. */
+/**
+ * Parameters are looked at as they came: one that is repeated, empty or unknown to §B3.4 deletes nothing. A misspelt
+ * condition would be one less.
+ */
 export class AgentBulkDeleteQuery {
-  @ApiPropertyOptional({ enum: ['idle'] }) @IsOptional() status?: unknown;
-  @ApiPropertyOptional({ type: String, example: '1h30m' }) @IsOptional() older_than?: unknown;
-
-  static toCondition({ status, older_than }: AgentBulkDeleteQuery): AgentSessionCondition {
+  static toCondition({ status, older_than, ...unknown }: Readonly<Record<string, unknown>>): AgentSessionCondition {
+    const [name] = Object.keys(unknown);
+    if (name !== undefined) throw new DomainError('invalid_input', `There is no condition '${name.slice(0, 100)}'`);
     if (status === undefined && older_than === undefined) {
       throw new DomainError('invalid_input', 'Name what to delete: status=idle, older_than=<duration>, or both');
     }

@@ -12,6 +12,7 @@ export interface SandboxOperations {
   exec: { params: ExecRequest; result: never };
   stop: { params: { readonly sandboxId: string }; result: null };
   support: { params: null; result: SandboxSupport };
+  usage: { params: { readonly workspace: string }; result: number };
 }
 
 /** A sandbox as the server describes it to the runner. */

@@ -99,6 +99,10 @@ export class RunnerSandboxes extends SandboxProvider {
     if (this.process.isStarted) await this.connection.ask<null>('stop', { sandboxId });
   }
 
+  diskUsage(workspace: string): Promise<number> {
+    return this.connection.ask<SandboxOperations['usage']['result']>('usage', { workspace });
+  }
+
   close(): Promise<void> {
     return this.process.close();
   }

@@ -108,6 +108,9 @@ export abstract class SandboxProvider {
   /** Ends every command of the sandbox; resolves when none of its processes is left. Its files stay. */
   abstract stop(sandboxId: string): Promise<void>;
 
+  /** Bytes that a workspace holds on disk, whoever wrote them. Walks through all of it. */
+  abstract diskUsage(workspace: string): Promise<number>;
+
   /** Ends everything; for the end of this process. */
   abstract close(): Promise<void>;
 }

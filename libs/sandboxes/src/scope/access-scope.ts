@@ -6,6 +6,9 @@ import { type FileAccess, OWN_DIRECTORIES } from './file-access.js';
  */
 export type AccessMode = 'write' | 'read' | 'ancestor' | 'none';
 
+/** Whose scope it is before there is a sandbox: one without an own directory. */
+export const NOBODY = '';
+
 /** A path below the workspace, name by name; empty for the workspace itself. */
 export type WorkspacePath = readonly string[];
 

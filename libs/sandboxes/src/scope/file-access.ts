@@ -31,8 +31,12 @@ export function toFileAccess(input: unknown): FileAccess {
   if (unknown !== undefined) throw refused('file_access', `has no member '${unknown.slice(0, 100)}'`);
   const { read, write } = input as { read?: unknown; write?: unknown };
   if (read === undefined && write === undefined) return WHOLE_WORKSPACE;
-  const written = toEntries(write, 'file_access.write');
-  return { read: collapsed([...toEntries(read, 'file_access.read'), ...written]), write: collapsed(written) };
+  return normalised(toEntries(read, 'file_access.read'), toEntries(write, 'file_access.write'));
+}
+
+/** The scope of these entries, each of them normalised: without those that others cover. */
+export function normalised(read: readonly string[], write: readonly string[]): FileAccess {
+  return { read: collapsed([...read, ...write]), write: collapsed(write) };
 }
 
 function toEntries(list: unknown, field: string): string[] {

@@ -55,6 +55,11 @@ export class Directory {
     });
   }
 
+  /** Its own. */
+  statItself(): Promise<BigIntStats> {
+    return this.handle.stat({ bigint: true });
+  }
+
   readLink(name: string): Promise<string> {
     return readlink(this.pathOf(name));
   }

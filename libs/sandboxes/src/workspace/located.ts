@@ -28,6 +28,8 @@ export interface LocateOptions {
   readonly makeParents?: boolean;
   /** The last name itself is meant, link or not. */
   readonly keepLast?: boolean;
+  /** What is missing on the way is taken as it is named: only the path is asked for. */
+  readonly mayBeMissing?: boolean;
 }
 
 /**
@@ -90,6 +92,7 @@ class Walk {
       if (stat?.isSymbolicLink() && !(isLast && this.options.keepLast)) return this.redirect(path, depth);
       if (isLast) return { path, mode: this.scope.modeOf(path), parent: this.directory, stat };
       if (stat && !stat.isDirectory()) throw notADirectory(reached);
+      if (!stat && this.options.mayBeMissing) return { path, mode: this.scope.modeOf(path), parent: null, stat };
       if (!stat) await this.makeMissing(reached);
       await this.enter(await this.directory!.open(name).catch(changedMeanwhile));
     }

@@ -1,17 +1,20 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { DomainError, isDiskFull, diskFull, urlSafeId } from '#kernel';
 import { AppConfig, Database, type Principal } from '#platform';
+import { sessionNotFound } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { FILE_DELETED, FILE_WRITTEN } from '../sandboxes.events.js';
+import { SandboxesRepository } from '../sandboxes.repository.js';
 import type { AccessScope } from '../scope/access-scope.js';
 import { notInScope, toWorkspacePath } from '../scope/requested-path.js';
 import { Directory } from './directory.js';
 import { entryOf, etagOf, type FileEntry } from './file-entry.js';
 import { changedMeanwhile, locate, type Located, type LocateOptions, notADirectory, nothingThere } from './located.js';
 import { PathTurns } from './path-turns.js';
+import { WorkspaceRoom } from './workspace-room.js';
 import { Workspaces } from './workspaces.js';
 
 /** Whose file, through which sandbox's eyes. */
@@ -60,10 +63,13 @@ const BLOCK_BYTES = 1_048_576;
  */
 @Injectable()
 export class WorkspaceFiles {
+  private readonly log = new Logger(WorkspaceFiles.name);
   private readonly turns = new PathTurns();
 
   constructor(
     private readonly workspaces: Workspaces,
+    private readonly room: WorkspaceRoom,
+    private readonly sandboxes: SandboxesRepository,
     private readonly db: Database,
     private readonly journal: SandboxJournal,
     private readonly config: AppConfig,
@@ -75,7 +81,7 @@ export class WorkspaceFiles {
       if (located.stat && !located.stat.isDirectory()) throw notADirectory(located.path);
       const directory = await openDirectory(located, root);
       try {
-        return await entriesOf(directory, view.scope, located);
+        return await entriesOf(directory, view.scope, located, root);
       } finally {
         await directory.close();
       }
@@ -104,8 +110,8 @@ export class WorkspaceFiles {
 
   /**
    * Puts the whole content there or nothing of it: it grows beside the workspace's files and takes its place by a
-   * rename. Missing directories are made. Errors: `forbidden`, `payload_too_large`, `precondition_failed`, `conflict`
-   * for a directory, `unavailable` (`disk_full`).
+   * rename. Missing directories are made. Errors: `forbidden`, `payload_too_large` (also `workspace.full`),
+   * `precondition_failed`, `conflict` for a directory, `unavailable` (`disk_full`), `not_found` for a sandbox that ended.
    */
   async write(view: FileView, requested: string, terms: WriteTerms, content: Readable): Promise<WrittenFile> {
     const limit = this.config.SANDBOX_MAX_UPLOAD_BYTES;
@@ -115,10 +121,13 @@ export class WorkspaceFiles {
       assertWritable(located, requested);
       assertTerms(located, terms);
     }).catch(unlessMissing);
+    await this.room.assertFor(view.accountId, terms.announcedBytes ?? 0);
     const uploads = await this.workspaces.openUploads(view.accountId);
     const name = urlSafeId();
     try {
-      await receive(uploads, name, content, limit, terms.announcedBytes ?? 0);
+      const size = await receive(uploads, name, content, limit, terms.announcedBytes ?? 0);
+      if (terms.announcedBytes === null) await this.room.assertFor(view.accountId, size);
+      this.room.add(view.accountId, size);
       return await this.place(view, requested, terms, { uploads, name });
     } catch (error) {
       await uploads.removeFile(name).catch(() => undefined);
@@ -176,6 +185,8 @@ export class WorkspaceFiles {
     const sandbox = { id: view.scope.sandboxId, accountId: view.accountId };
     const action = event === FILE_WRITTEN ? 'sandbox.write-file' : 'sandbox.delete-file';
     await this.db.transaction(async () => {
+      // It may have been destroyed while the content came in.
+      if (!(await this.sandboxes.isThere(sandbox.id))) throw sessionNotFound();
       await this.journal.record(view.caller, sandbox, { event, action }, { path });
       await change();
     });
@@ -187,13 +198,20 @@ export class WorkspaceFiles {
     { isToWrite, ...options }: Omit<LocateOptions, 'requested'> & { readonly isToWrite?: boolean },
     use: (located: Located, root: Directory) => Promise<Result>,
   ): Promise<Result> {
-    const path = toWorkspacePath(requested);
-    if (isToWrite && view.scope.modeOf(path) !== 'write') throw notInScope(requested);
-    const root = await this.workspaces.open(view.accountId, view.scope.sandboxId);
     try {
-      return await locate(root, view.scope, path, { ...options, requested }, (located) => use(located, root));
-    } finally {
-      await root.close();
+      const path = toWorkspacePath(requested);
+      if (isToWrite && view.scope.modeOf(path) !== 'write') throw notInScope(requested);
+      const root = await this.workspaces.open(view.accountId, view.scope.sandboxId);
+      try {
+        return await locate(root, view.scope, path, { ...options, requested }, (located) => use(located, root));
+      } finally {
+        await root.close();
+      }
+    } catch (error) {
+      // The client is told nothing of why: whoever runs the server finds it here.
+      if (error instanceof DomainError && error.reason === 'not_in_scope')
+        this.log.warn({ msg: 'a path is not in scope', sandboxId: view.scope.sandboxId, path: requested });
+      throw isDenied(error) ? notPermitted(requested) : error;
     }
   }
 }
@@ -204,7 +222,12 @@ async function openDirectory({ parent, path, stat }: Located, root: Directory): 
   return parent.open(path.at(-1)!).catch(changedMeanwhile);
 }
 
-async function entriesOf(directory: Directory, scope: AccessScope, { path }: Located): Promise<FileEntry[]> {
+async function entriesOf(
+  directory: Directory,
+  scope: AccessScope,
+  { path }: Located,
+  root: Directory,
+): Promise<FileEntry[]> {
   const entries: FileEntry[] = [];
   let seen = 0;
   for await (const name of directory.names()) {
@@ -212,10 +235,26 @@ async function entriesOf(directory: Directory, scope: AccessScope, { path }: Loc
     seen += 1;
     if (seen > MAX_ENTRIES) throw tooMany(path.join('/'));
     const stat = await directory.stat(name);
-    const entry = stat && entryOf(name, stat);
+    const entry = stat?.isSymbolicLink()
+      ? await linkedEntry(root, scope, [...path, name])
+      : stat && entryOf(name, stat);
     if (entry) entries.push(entry);
   }
   return entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/** A link is listed as what it leads to; null for one that leads nowhere, or out of scope. */
+async function linkedEntry(root: Directory, scope: AccessScope, path: readonly string[]): Promise<FileEntry | null> {
+  const name = path.at(-1)!;
+  try {
+    return await locate(root, scope, path, { requested: name }, async ({ parent, stat }) => {
+      const target = parent ? stat : await root.statItself();
+      return target && entryOf(name, target);
+    });
+  } catch (error) {
+    if (error instanceof DomainError && error.code !== 'internal') return null;
+    throw error;
+  }
 }
 
 async function openFile(handle: FileHandle, scope: AccessScope, requested: string): Promise<OpenFile> {
@@ -303,6 +342,15 @@ function isRoot(scope: AccessScope, path: string): boolean {
 /** What is missing now may be made by the write itself. */
 function unlessMissing(error: unknown): void {
   if (!(error instanceof DomainError) || error.code !== 'not_found') throw error;
+}
+
+/** A program may lock itself out of what belongs to it; the server, unless it is root, is out then too. */
+function isDenied(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+function notPermitted(path: string): DomainError {
+  return new DomainError('conflict', `The mode of '${path}' does not permit that`, { reason: 'not_permitted' });
 }
 
 function notEmpty(error: unknown): never {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { geteuid } from 'node:process';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '#platform';
+import { NOBODY } from '../scope/access-scope.js';
 import { OWN_DIRECTORIES } from '../scope/file-access.js';
 import { Directory } from './directory.js';
 
@@ -29,9 +30,9 @@ export class Workspaces {
     return join(this.root, accountId);
   }
 
-  /** The workspace's root with the sandbox's own directory in it, both made when missing. */
+  /** The workspace's root with the sandbox's own directory in it, both made when missing; for NOBODY only the root. */
   async open(accountId: string, sandboxId: string): Promise<Directory> {
-    await this.make(accountId, sandboxId);
+    await (sandboxId === NOBODY ? this.prepare(accountId) : this.make(accountId, sandboxId));
     return Directory.at(this.pathOf(accountId));
   }
 
