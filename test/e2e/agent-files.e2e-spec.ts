@@ -92,6 +92,7 @@ describe('a file', () => {
     ['bytes=5-999', 206, ' world', 'bytes 5-10/11'],
     ['bytes=11-', 416, undefined, 'bytes */11'],
     ['bytes=5-1', 416, undefined, 'bytes */11'],
+    ['bytes=0-1,3-4', 200, 'hello world', null],
     ['chars=1-2', 416, undefined, 'bytes */11'],
   ])('answers Range: %s with %d', async (range, status, text, contentRange) => {
     await put(alice, id, 'range.txt', 'hello world');

@@ -159,7 +159,9 @@ async function sendFile(file: OpenFile, path: string, request: Request, response
     }
     const condition = request.headers['if-range'];
     const isSame = condition === undefined || condition === file.etag;
-    const range = isSame ? parseByteRange(request.headers.range, file.size, true) : null;
+    const { range: asked } = request.headers;
+    // Several ranges at once may be answered by the whole (RFC 9110 §14.2).
+    const range = isSame && !asked?.includes(',') ? parseByteRange(asked, file.size, true) : null;
     if (range) response.status(206).setHeader('Content-Range', contentRange(range, file.size));
     response.type(extname(path) || 'application/octet-stream');
     response.attachment(basename(path));
