@@ -55,7 +55,10 @@ export class SandboxAgent {
       }
       const loop = new AgentLoop(this.llm, agent, {
         ...answer,
-        tools: [...this.tools.of({ view, place, base, onCommand }), ...(answer.tell ? [metadataTool(answer.tell)] : [])],
+        tools: [
+          ...this.tools.of({ view, place, base, onCommand }),
+          ...(answer.tell ? [metadataTool(answer.tell)] : []),
+        ],
         maxSteps: this.config.AGENT_MAX_STEPS,
         maxTokens: this.config.AGENT_TOKENS_PER_TURN,
       });
