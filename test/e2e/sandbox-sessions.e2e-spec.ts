@@ -181,7 +181,8 @@ describe('credentials', () => {
       status: 'error',
       error: 'Exactly one of x-api-key or Authorization must be provided',
     });
-    for (const headers of [{ 'x-api-key': 'recoup_sk_x' }, { authorization: `Bearer ${bob.key!}x` }])
+    const wrong: Record<string, string>[] = [{ 'x-api-key': 'recoup_sk_x' }, { authorization: `Bearer ${bob.key!}x` }];
+    for (const headers of wrong)
       expect(await anybody.get('/api/sessions', headers)).toMatchObject({
         status: 401,
         body: { status: 'error', message: 'Unauthorized' },

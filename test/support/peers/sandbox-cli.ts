@@ -46,7 +46,10 @@ export class SandboxCli {
   ): Promise<SandboxCliAnswer> {
     const form = new FormData();
     for (const [name, text] of Object.entries(texts)) form.append(name, text);
-    for (const [name, content] of Object.entries(files)) form.append('files', new Blob([content as BlobPart]), name);
+    for (const [name, content] of Object.entries(files)) {
+      const bytes = typeof content === 'string' ? content : new Uint8Array(content);
+      form.append('files', new Blob([bytes]), name);
+    }
     return this.answer(
       await fetch(this.url + path, { method: 'POST', body: form, headers: { 'x-api-key': this.key } }),
     );
