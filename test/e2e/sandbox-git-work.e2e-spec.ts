@@ -225,16 +225,10 @@ describe('beside git', () => {
     });
   });
 
-  it('previews are refused with the reason, and none runs', async () => {
-    for (const path of ['dev-server', 'code-editor'])
-      expect(await alice.post(at(checkout, path))).toMatchObject({
-        status: 501,
-        body: { code: 'preview_not_available', error: expect.stringContaining('no network') as string },
-      });
-    expect((await alice.delete(at(checkout, 'dev-server'))).body).toEqual({
-      stopped: false,
-      packagePath: null,
-      port: null,
+  it('a code editor that the operator has not set is refused with the reason, and none runs', async () => {
+    expect(await alice.post(at(checkout, 'code-editor'))).toMatchObject({
+      status: 501,
+      body: { code: 'preview_not_available', error: expect.stringContaining('CODE_EDITOR_COMMAND') as string },
     });
     expect((await alice.get(at(checkout, 'code-editor'))).body).toEqual({ running: false, url: null, port: null });
     expect((await alice.delete(at(checkout, 'code-editor'))).body).toEqual({ stopped: false });

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { resolve } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { type DynamicModule, Logger, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -18,6 +19,7 @@ import {
   sendError,
 } from '#platform';
 import { resolveRepoAddress } from '#repos';
+import { PreviewDoor } from '#sandboxes';
 import { AppModule } from './app.module.js';
 import { DOCS_POLICY, OpenApiDocument } from './openapi/docs.controller.js';
 import { buildDocument } from './openapi/document.js';
@@ -43,6 +45,7 @@ export async function createApplication(
     routeResolutionStrategy: 'specificity',
   });
   app.useLogger(quietly(app.get(PinoLogger)));
+  openPreviews(app);
   installMiddleware(app, config);
   app.use(measureRequests(app.get(Metrics)));
   if (config.APP_MODE === 'worker') app.use(operationsOnly);
@@ -55,6 +58,7 @@ export async function createApplication(
 /** Starts to answer that the process is not ready, lets requests in flight end, then closes everything. */
 export async function drain(app: NestExpressApplication, config: AppConfig): Promise<void> {
   app.get(Health).drain();
+  app.get(PreviewDoor, { strict: false }).hangUp();
   const server = app.getHttpServer() as Server;
   const deadline = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_SECONDS * 1000);
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
@@ -98,6 +102,16 @@ function serveDocs(app: NestExpressApplication): void {
     next();
   });
   SwaggerModule.setup('api/docs', app, document, { raw: false, customSiteTitle: 'Roundhouse API' });
+}
+
+/** Before every other stage: what a sandbox answers is not the server's to shape. Other upgrades stay what they were. */
+function openPreviews(app: NestExpressApplication): void {
+  const door = app.get(PreviewDoor, { strict: false });
+  app.use((request: Request, response: Response, next: () => void) => door.serve(request, response, next));
+  const server = app.getHttpServer() as Server;
+  const shouldUpgradeCallback = (request: IncomingMessage): boolean => door.isFor(request);
+  Object.assign(server, { shouldUpgradeCallback });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => door.upgrade(request, socket, head));
 }
 
 function tuneServer(server: Server): void {

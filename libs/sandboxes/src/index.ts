@@ -34,3 +34,4 @@ export type {
 export { RunnerSandboxes } from './provider/runner-sandboxes.js';
 export { SandboxProvider } from './provider/sandbox-provider.js';
 export { SandboxLifecycle, type SandboxUse } from './lifecycle/sandbox-lifecycle.js';
+export { PreviewDoor } from './previews/preview-door.js';

@@ -39,6 +39,7 @@ import { ApiSandboxFilesController } from './http/api-sandbox-files.controller.j
 import { ApiSessionsController } from './http/api-sessions.controller.js';
 import { ApiWorkbenchController } from './http/api-workbench.controller.js';
 import { LIFECYCLE_PROVIDERS } from './lifecycle/lifecycle-providers.js';
+import { PREVIEW_PROVIDERS } from './previews/preview-providers.js';
 import { RunnerSandboxes } from './provider/runner-sandboxes.js';
 import { SandboxProvider } from './provider/sandbox-provider.js';
 import { UiStreamSender } from './http/ui-stream-sender.js';
@@ -116,6 +117,7 @@ const provider = {
     ExecutionStarts,
     InstructionFiles,
     ...LIFECYCLE_PROVIDERS,
+    ...PREVIEW_PROVIDERS,
     provider,
     RunningExecutions,
     SandboxesRepository,

@@ -75,6 +75,7 @@ export class BubblewrapSandboxes {
       for (const content of [filter, ...this.handed]) handed.push(content.open());
       if (sandbox.egress) relays.push(SandboxRelay.toEgress(sandbox.egress));
       if (command.model) relays.push(SandboxRelay.toModel(command.model));
+      if (command.entrance !== undefined) relays.push(SandboxRelay.fromServer(command.entrance));
       const opened = sources.entries();
       const fdOf = new Map(opened.map(([mount], index) => [mount, FDS.firstMount + index]));
       const home = insidePath(sandbox.ownDirectory);

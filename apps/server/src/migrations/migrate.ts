@@ -26,6 +26,7 @@ import { CreateAgentRuns1700000023000 } from './1700000023000-create-agent-runs.
 import { LinkConversations1700000024000 } from './1700000024000-link-conversations-to-captured-sessions.js';
 import { CreateSkills1700000026000 } from './1700000026000-create-skills.js';
 import { CreateAccountSandboxes1700000028000 } from './1700000028000-create-account-sandboxes.js';
+import { CreatePreviews1700000029000 } from './1700000029000-create-previews.js';
 
 /** The one timeline, oldest first. A migration that has shipped is never edited. */
 export const MIGRATIONS = [
@@ -53,6 +54,7 @@ export const MIGRATIONS = [
   LinkConversations1700000024000,
   CreateSkills1700000026000,
   CreateAccountSandboxes1700000028000,
+  CreatePreviews1700000029000,
 ];
 
 /** Any fixed number: all Roundhouse processes of a database agree on it. */

@@ -88,6 +88,14 @@ export class AppConfig {
   @IsString() SANDBOX_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   /** What answers in sandboxes in place of the built-in agent: a line for the sandbox's shell. */
   @IsOptional() @IsString() AGENT_COMMAND?: string;
+  /** What the browser editor of a session is: a line for the sandbox's shell that serves at port 8000. None when unset. */
+  @IsOptional() @IsString() CODE_EDITOR_COMMAND?: string;
+  /** Origins of previews, one for each in place of the asterisk; they are paths of this server when unset. */
+  @IsOptional()
+  @Matches(/^https?:\/\/\*\.[a-z\d]([a-z\d.-]*[a-z\d])?(:\d{1,5})?$/i, {
+    message: 'PREVIEW_ORIGIN must look like https://*.previews.example.com',
+  })
+  PREVIEW_ORIGIN?: string;
   /** Calls of the model that one turn of an agent may take. */
   @toInt @IsInt() @Min(1) @Max(1_000) AGENT_MAX_STEPS = 100;
   /** Tokens that one turn of an agent may use, read and written together. */
@@ -268,6 +276,8 @@ const OPTIONAL_SETTINGS = [
   'PUBLIC_URL',
   'SANDBOX_EGRESS_HOSTS',
   'AGENT_COMMAND',
+  'CODE_EDITOR_COMMAND',
+  'PREVIEW_ORIGIN',
   'SIGNUP',
   'TRUST_PROXY',
   'CORS_ORIGINS',

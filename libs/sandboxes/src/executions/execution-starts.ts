@@ -3,18 +3,29 @@ import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
 import { AppConfig, Database, type Principal } from '#platform';
 import { SandboxLifecycle, type SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
-import { type Execution, SandboxProvider } from '../provider/sandbox-provider.js';
+import { type Execution, type SandboxPlace, SandboxProvider } from '../provider/sandbox-provider.js';
 import type { Sandbox } from '../sandbox.js';
 import { SandboxJournal } from '../sandbox-journal.js';
 import { COMMAND_STARTED } from '../sandboxes.events.js';
 import type { WorkspacePath } from '../scope/access-scope.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
 import { type ExecutionRecord, type NewExecution, newExecutionId, shortened } from './execution.js';
-import { ExecutionsRepository } from './executions.repository.js';
+import { ExecutionsRepository, type NewExecutionRow } from './executions.repository.js';
 import { RunningExecutions } from './running-executions.js';
 
 /** Of a command that somebody waits for, unless it says so itself. */
 const FOREGROUND_SECONDS = 300;
+/** Of a server: enough to see how it began. */
+const SERVER_OUTPUT_BYTES = 1_048_576;
+
+/** Of a sandbox, for whoever reaches its ports through `entrance`. */
+export interface ServerCommand {
+  readonly argv: readonly string[];
+  readonly cwd: WorkspacePath;
+  readonly env: Readonly<Record<string, string>>;
+  /** A socket of the server's. */
+  readonly entrance: string;
+}
 
 export interface StartedExecution {
   readonly record: ExecutionRecord;
@@ -68,6 +79,42 @@ export class ExecutionStarts {
     }
   }
 
+  /**
+   * A command that serves until it is cancelled or its sandbox stops: no use of the sandbox, so that idle ones hibernate.
+   * `alongside` is part of the transaction in which it is stored. Errors: `rate_limited` (`exec.limit`); `unavailable`;
+   * what `alongside` throws.
+   */
+  async startServer(
+    caller: Principal,
+    sandbox: CommandedSandbox,
+    place: SandboxPlace,
+    { argv, cwd, env, entrance }: ServerCommand,
+    alongside: (id: string) => Promise<void>,
+  ): Promise<{ readonly id: string; readonly execution: Execution }> {
+    const timeoutSeconds = this.config.SANDBOX_COMMAND_SECONDS;
+    const owner = await this.db.transaction(async () => {
+      this.assertRoom(await this.repository.countRunning(sandbox.id));
+      const row = { id: newExecutionId(), argv, cwd: cwd.join('/'), isBackground: true, timeoutSeconds };
+      await this.store(caller, sandbox, row, { idempotencyKey: null, requestHash: null });
+      await alongside(row.id);
+      return { id: row.id, sandboxId: sandbox.id };
+    });
+    const command = { argv, env, entrance, cwd: [WORKSPACE_INSIDE, ...cwd].join('/') };
+    const limits = { timeoutMs: timeoutSeconds * 1_000, outputBytes: SERVER_OUTPUT_BYTES };
+    try {
+      const execution = await this.running.launch(
+        owner,
+        this.provider.exec(place, { ...command, ...limits }),
+        () => undefined,
+      );
+      void execution.write(null);
+      return { id: owner.id, execution };
+    } catch (error) {
+      await this.repository.delete(owner.id);
+      throw error;
+    }
+  }
+
   /** Whether it is all but certain that the command is going to run: then its sandbox is made while it is recorded. */
   private mayStart(session: CommandedSandbox, { idempotencyKey }: NewExecution): boolean {
     return idempotencyKey === null && this.running.countIn(session.id) < this.config.SANDBOX_COMMANDS;
@@ -99,15 +146,28 @@ export class ExecutionStarts {
     const before = idempotencyKey === null ? null : await this.repository.findByKey(session.id, idempotencyKey);
     if (before && before.requestHash !== requestHash) throw keyReused();
     if (before) return { record: before, isReplay: true };
+    this.assertRoom(used);
+    const row = { id, argv: command.argv, cwd, isBackground, timeoutSeconds };
+    return { record: await this.store(caller, session, row, { idempotencyKey, requestHash }), isReplay: false };
+  }
+
+  private async store(
+    caller: Principal,
+    sandbox: CommandedSandbox,
+    command: Pick<ExecutionRecord, 'id' | 'argv' | 'cwd' | 'isBackground' | 'timeoutSeconds'>,
+    key: Pick<NewExecutionRow, 'idempotencyKey' | 'requestHash'>,
+  ): Promise<ExecutionRecord> {
+    const argv = shortened(command.argv);
+    const row = { ...command, argv, sandboxId: sandbox.id, startedAt: this.clock.date() };
+    await this.repository.insert({ ...row, ...key }, this.running.owner);
+    const what = { event: COMMAND_STARTED, action: 'sandbox.exec' };
+    await this.journal.record(caller, sandbox, what, { execution_id: row.id, program: argv[0] });
+    return { ...row, facts: null, error: null, outputBytes: 0, endedAt: null, isAbandoned: false };
+  }
+
+  private assertRoom(used: number): void {
     const limit = this.config.SANDBOX_COMMANDS;
     if (used >= limit) throw tooMany(used, limit);
-    const argv = shortened(command.argv);
-    const row = { id, sandboxId: session.id, argv, cwd, isBackground, timeoutSeconds, startedAt: this.clock.date() };
-    await this.repository.insert({ ...row, idempotencyKey, requestHash }, this.running.owner);
-    const what = { event: COMMAND_STARTED, action: 'sandbox.exec' };
-    await this.journal.record(caller, session, what, { execution_id: id, program: argv[0] });
-    const record = { ...row, facts: null, error: null, outputBytes: 0, endedAt: null, isAbandoned: false };
-    return { record, isReplay: false };
   }
 
   private async launch(

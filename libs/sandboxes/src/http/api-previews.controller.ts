@@ -1,30 +1,38 @@
 import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Caller, type Principal, RequireScopes } from '#platform';
-import { Previews } from '../workbench/previews.js';
-import { ApiCodeEditor, ApiStoppedCodeEditor, ApiStoppedDevServer } from './api-workbench.dto.js';
+import { Caller, HoldsSecret, type Principal, RequireScopes } from '#platform';
+import { PreviewsService } from '../previews/previews.service.js';
+import {
+  ApiCodeEditor,
+  ApiDevServer,
+  ApiStartedCodeEditor,
+  ApiStoppedCodeEditor,
+  ApiStoppedDevServer,
+} from './api-previews.dto.js';
 
 const NOT_OFFERED = {
   status: 501,
-  description: '`preview_not_available`: sandboxes have no network a browser reaches',
+  description: '`preview_not_available`: what the operator has to do is in the message',
 };
 
-const STARTED = { description: 'Never from this server' };
-
-/** Dev servers and browser editors, which this server does not offer: what would start one says so. */
+/** Dev servers and browser editors (sandbox-sessions.md §A11.4). */
 @ApiTags('Sandbox checkouts')
 @Controller('api/sessions/:session_id')
 export class ApiPreviewsController {
-  constructor(private readonly previews: Previews) {}
+  constructor(private readonly previews: PreviewsService) {}
 
   @Post('dev-server')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'startDevServer', summary: 'Start a dev server (not offered)' })
-  @ApiOkResponse(STARTED)
+  @HoldsSecret()
+  @ApiOperation({
+    operationId: 'startDevServer',
+    summary: 'Start the dev server, or get the address of the one that runs',
+  })
+  @ApiOkResponse({ type: ApiDevServer })
   @ApiResponse(NOT_OFFERED)
-  startDevServer(@Caller() caller: Principal, @Param('session_id') id: string): Promise<never> {
-    return this.previews.start(caller, id, 'dev server');
+  startDevServer(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiDevServer> {
+    return this.previews.startDevServer(caller, id);
   }
 
   @Delete('dev-server')
@@ -32,27 +40,31 @@ export class ApiPreviewsController {
   @ApiOperation({ operationId: 'stopDevServer', summary: 'Stop the dev server' })
   @ApiOkResponse({ type: ApiStoppedDevServer })
   async stopDevServer(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiStoppedDevServer> {
-    await this.previews.assertKnown(caller, id);
-    return { stopped: false, packagePath: null, port: null };
+    const stopped = await this.previews.stopDevServer(caller, id);
+    return { stopped: stopped !== null, packagePath: stopped?.packagePath ?? null, port: stopped?.port ?? null };
   }
 
   @Get('code-editor')
   @RequireScopes('sandboxes:read')
-  @ApiOperation({ operationId: 'getCodeEditor', summary: 'Whether a browser editor runs' })
+  @ApiOperation({ operationId: 'getCodeEditor', summary: 'Whether a browser editor runs, and its address' })
   @ApiOkResponse({ type: ApiCodeEditor })
   async codeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiCodeEditor> {
-    await this.previews.assertKnown(caller, id);
-    return { running: false, url: null, port: null };
+    const editor = await this.previews.findEditor(caller, id);
+    return { running: editor !== null, url: editor?.url ?? null, port: editor?.port ?? null };
   }
 
   @Post('code-editor')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'startCodeEditor', summary: 'Start a browser editor (not offered)' })
-  @ApiOkResponse(STARTED)
+  @HoldsSecret()
+  @ApiOperation({
+    operationId: 'startCodeEditor',
+    summary: 'Start the browser editor, or get the address of the one that runs',
+  })
+  @ApiOkResponse({ type: ApiStartedCodeEditor })
   @ApiResponse(NOT_OFFERED)
-  startCodeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<never> {
-    return this.previews.start(caller, id, 'code editor');
+  startCodeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiStartedCodeEditor> {
+    return this.previews.startEditor(caller, id);
   }
 
   @Delete('code-editor')
@@ -60,7 +72,6 @@ export class ApiPreviewsController {
   @ApiOperation({ operationId: 'stopCodeEditor', summary: 'Stop the browser editor' })
   @ApiOkResponse({ type: ApiStoppedCodeEditor })
   async stopCodeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiStoppedCodeEditor> {
-    await this.previews.assertKnown(caller, id);
-    return { stopped: false };
+    return { stopped: await this.previews.stopEditor(caller, id) };
   }
 }

@@ -213,19 +213,3 @@ class ApiFoundSkill {
 export class ApiFoundSkills {
   @ApiProperty({ type: [ApiFoundSkill] }) skills!: readonly ApiFoundSkill[];
 }
-
-export class ApiStoppedDevServer {
-  @ApiProperty({ enum: [false] }) stopped!: false;
-  @ApiProperty({ nullable: true, type: String }) packagePath!: null;
-  @ApiProperty({ nullable: true, type: Number }) port!: null;
-}
-
-export class ApiCodeEditor {
-  @ApiProperty({ enum: [false] }) running!: false;
-  @ApiProperty({ nullable: true, type: String }) url!: null;
-  @ApiProperty({ nullable: true, type: Number }) port!: null;
-}
-
-export class ApiStoppedCodeEditor {
-  @ApiProperty({ enum: [false] }) stopped!: false;
-}

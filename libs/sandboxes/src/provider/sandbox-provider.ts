@@ -34,6 +34,8 @@ export interface SandboxCommand {
   readonly isOffline?: boolean;
   /** Its way to a model; none when left out. */
   readonly model?: ModelDoor;
+  /** A socket of the server's from which its ports are reached; none when left out. */
+  readonly entrance?: string;
   /** Of both streams together; what exceeds it is read and dropped, so that the command can end. */
   readonly outputBytes: number;
   /** Its sandbox is made now, but nothing of it runs before `begin`. */

@@ -3,7 +3,6 @@ import { CheckoutDiffService } from './checkout-diff.service.js';
 import { CheckoutFilesService } from './checkout-files.service.js';
 import { FoundSkillsService } from './found-skills.service.js';
 import { GitWorkService } from './git-work.service.js';
-import { Previews } from './previews.js';
 import { SandboxGit } from './sandbox-git.js';
 import { Workbenches } from './workbenches.js';
 
@@ -13,7 +12,6 @@ export const WORKBENCH_PROVIDERS: Provider[] = [
   CheckoutFilesService,
   FoundSkillsService,
   GitWorkService,
-  Previews,
   SandboxGit,
   Workbenches,
 ];
