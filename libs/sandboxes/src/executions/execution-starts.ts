@@ -101,12 +101,11 @@ export class ExecutionStarts {
     });
     const command = { argv, env, entrance, cwd: [WORKSPACE_INSIDE, ...cwd].join('/') };
     const limits = { timeoutMs: timeoutSeconds * 1_000, outputBytes: SERVER_OUTPUT_BYTES };
+    const prepared = this.provider.exec(place, { ...command, ...limits });
+    // Told by who launches it, a moment later.
+    prepared.catch(() => undefined);
     try {
-      const execution = await this.running.launch(
-        owner,
-        this.provider.exec(place, { ...command, ...limits }),
-        () => undefined,
-      );
+      const execution = await this.running.launch(owner, prepared, () => undefined);
       void execution.write(null);
       return { id: owner.id, execution };
     } catch (error) {

@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Caller, HoldsSecret, type Principal, RequireScopes } from '#platform';
+import { Caller, HoldsSecret, type Principal, RecordedAfterwards, RequireScopes } from '#platform';
 import { PreviewsService } from '../previews/previews.service.js';
 import {
   ApiCodeEditor,
@@ -24,6 +24,7 @@ export class ApiPreviewsController {
   @Post('dev-server')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @RecordedAfterwards()
   @HoldsSecret()
   @ApiOperation({
     operationId: 'startDevServer',
@@ -37,6 +38,7 @@ export class ApiPreviewsController {
 
   @Delete('dev-server')
   @RequireScopes('sandboxes:write')
+  @RecordedAfterwards()
   @ApiOperation({ operationId: 'stopDevServer', summary: 'Stop the dev server' })
   @ApiOkResponse({ type: ApiStoppedDevServer })
   async stopDevServer(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiStoppedDevServer> {
@@ -56,6 +58,7 @@ export class ApiPreviewsController {
   @Post('code-editor')
   @RequireScopes('sandboxes:write')
   @HttpCode(200)
+  @RecordedAfterwards()
   @HoldsSecret()
   @ApiOperation({
     operationId: 'startCodeEditor',
@@ -69,6 +72,7 @@ export class ApiPreviewsController {
 
   @Delete('code-editor')
   @RequireScopes('sandboxes:write')
+  @RecordedAfterwards()
   @ApiOperation({ operationId: 'stopCodeEditor', summary: 'Stop the browser editor' })
   @ApiOkResponse({ type: ApiStoppedCodeEditor })
   async stopCodeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiStoppedCodeEditor> {
