@@ -98,7 +98,7 @@ onAbleMachines('a dev server in a sandbox', () => {
     const socket = new WebSocket(`${server.url.replace('http', 'ws')}${base}/ws`);
     await once(socket, 'open');
     for (const text of ['hello', 'again']) {
-      const answered = once(socket, 'message') as Promise<[MessageEvent<string>]>;
+      const answered = once(socket, 'message') as Promise<[{ data: string }]>;
       socket.send(text);
       expect((await answered)[0].data).toBe(text);
     }

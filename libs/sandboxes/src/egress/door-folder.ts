@@ -15,10 +15,12 @@ export async function hasRelayProgram(program = RELAY_PROGRAM): Promise<boolean>
 
 /** What is configured but does not work on this machine because its doors cannot be reached; null when all does. */
 export async function whatDoorsLack(
-  { SANDBOX_EGRESS_HOSTS, AGENT_COMMAND }: Pick<AppConfig, 'SANDBOX_EGRESS_HOSTS' | 'AGENT_COMMAND'>,
+  config: Pick<AppConfig, 'SANDBOX_EGRESS_HOSTS' | 'AGENT_COMMAND' | 'CODE_EDITOR_COMMAND'>,
   program = RELAY_PROGRAM,
 ): Promise<string | null> {
-  const settings = Object.entries({ SANDBOX_EGRESS_HOSTS, AGENT_COMMAND }).filter(([, value]) => value !== undefined);
+  const { SANDBOX_EGRESS_HOSTS, AGENT_COMMAND, CODE_EDITOR_COMMAND } = config;
+  const given = Object.entries({ SANDBOX_EGRESS_HOSTS, AGENT_COMMAND, CODE_EDITOR_COMMAND });
+  const settings = given.filter(([, value]) => value !== undefined);
   if (settings.length === 0 || (await hasRelayProgram(program))) return null;
   return `${settings.map(([name]) => name).join(', ')}: needs ${program}; install perl (apt-get install perl)`;
 }
