@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { geteuid } from 'node:process';
 import { Database, PeriodicTasks } from '../../libs/platform/src/index.js';
 import { SandboxProvider } from '../../libs/sandboxes/src/index.js';
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
@@ -183,6 +184,30 @@ onAbleMachines('files and commands', () => {
       stdout: 'changed',
       exit: { code: 0 },
     });
+  });
+});
+
+onAbleMachines('a program that locks itself out', () => {
+  (geteuid!() === 0 ? it.skip : it)('locks the server out, unless that is root, which says so', async () => {
+    await shell('mkdir -p locked/in; echo x > file; chmod 000 locked file');
+    const files = `/v1/sessions/${id}/files`;
+    for (const [method, name] of [
+      ['GET', 'locked/in'],
+      ['GET', 'file'],
+      ['PUT', 'locked/x'],
+      ['DELETE', 'locked/in'],
+    ] as const)
+      expect(await alice.send(method, `${files}/${name}`)).toMatchObject({
+        status: 409,
+        body: { error: 'not_permitted' },
+      });
+    const narrow = await alice.post('/v1/sessions', { file_access: { read: ['locked/in'] } });
+    expect(narrow).toMatchObject({ status: 400, body: { field: 'file_access' } });
+    await shell('chmod 755 locked');
+    const before = await session({ file_access: { read: ['locked/in'] } });
+    await shell('chmod 000 locked');
+    expect(await shell('true', {}, before)).toMatchObject({ status: 409, body: { error: 'not_permitted' } });
+    await shell('chmod 755 locked');
   });
 });
 

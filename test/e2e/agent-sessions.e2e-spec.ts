@@ -338,6 +338,8 @@ describe('the files of a session', () => {
     expect(await carol.get(`/v1/sessions/${id}/files/full/${files}`)).toMatchObject({ status: 404 });
     for (const file of [0, 1]) await carol.delete(`/v1/sessions/${id}/files/full/${file}`);
     await eventually(async () => (await put(carol, id, 'full/more', mebibyte)).status === 201);
+    const many = await Promise.all(Array.from({ length: 8 }, (_, n) => put(carol, id, `full/at-once-${n}`, mebibyte)));
+    expect(many.filter(({ status }) => status === 201).length).toBeLessThan(4);
   });
 });
 

@@ -53,7 +53,7 @@ function openPlace(root: number, path: WorkspacePath): number {
     try {
       place = openName(parent, name, depth === path.length - 1);
     } catch (error) {
-      throw ['ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '') ? changed(path) : error;
+      throw refusal(error, path);
     } finally {
       closeSync(parent);
     }
@@ -93,6 +93,16 @@ function makeDirectory(path: string, parent: number): void {
   const { uid, gid } = fstatSync(parent);
   // Of the name, whatever a sandbox may have put there since.
   if (uid !== process.geteuid!()) lchownSync(path, uid, gid);
+}
+
+/** Sandboxes may do all of this to a scope of another one, and to their own. */
+function refusal(error: unknown, path: WorkspacePath): unknown {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (['ELOOP', 'ENOTDIR'].includes(code)) return changed(path);
+  if (code !== 'EACCES') return error;
+  return new DomainError('conflict', `The mode of '${path.join('/')}' does not permit that`, {
+    reason: 'not_permitted',
+  });
 }
 
 function changed(path: WorkspacePath): DomainError {

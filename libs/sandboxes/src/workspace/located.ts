@@ -150,6 +150,11 @@ export function changedMeanwhile(error: unknown): never {
   throw CHANGED.has((error as NodeJS.ErrnoException).code ?? '') ? nothingThere() : error;
 }
 
+/** A program may lock itself out of what belongs to it; the server, unless it is root, is out then too. */
+export function isDenied(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 export function nothingThere(): DomainError {
   return new DomainError('not_found', 'File not found');
 }

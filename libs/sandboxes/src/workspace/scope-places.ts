@@ -2,7 +2,7 @@ import { DomainError } from '#kernel';
 import { AccessScope, NOBODY, type WorkspacePath } from '../scope/access-scope.js';
 import { type FileAccess, normalised, OWN_DIRECTORIES, WHOLE_WORKSPACE } from '../scope/file-access.js';
 import type { Directory } from './directory.js';
-import { locate } from './located.js';
+import { isDenied, locate } from './located.js';
 
 /**
  * A scope with the places that its entries lead to now, for good: whoever makes a link of one later changes nothing of it
@@ -29,7 +29,8 @@ async function placeOf(root: Directory, entry: string): Promise<string> {
       return path.join('/');
     }
   } catch (error) {
-    if (!(error instanceof DomainError) || error.code === 'internal') throw error;
+    const isRefused = isDenied(error) || (error instanceof DomainError && error.code !== 'internal');
+    if (!isRefused) throw error;
   }
   throw new DomainError('invalid_input', `file_access: '${entry}' leads to no place in the workspace`, {
     field: 'file_access',

@@ -12,7 +12,15 @@ import type { AccessScope } from '../scope/access-scope.js';
 import { notInScope, toWorkspacePath } from '../scope/requested-path.js';
 import { Directory } from './directory.js';
 import { entryOf, etagOf, type FileEntry } from './file-entry.js';
-import { changedMeanwhile, locate, type Located, type LocateOptions, notADirectory, nothingThere } from './located.js';
+import {
+  changedMeanwhile,
+  isDenied,
+  locate,
+  type Located,
+  type LocateOptions,
+  notADirectory,
+  nothingThere,
+} from './located.js';
 import { PathTurns } from './path-turns.js';
 import { WorkspaceRoom } from './workspace-room.js';
 import { Workspaces } from './workspaces.js';
@@ -121,20 +129,9 @@ export class WorkspaceFiles {
       assertWritable(located, requested);
       assertTerms(located, terms);
     }).catch(unlessMissing);
-    await this.room.assertFor(view.accountId, terms.announcedBytes ?? 0);
-    const uploads = await this.workspaces.openUploads(view.accountId);
-    const name = urlSafeId();
-    try {
-      const size = await receive(uploads, name, content, limit, terms.announcedBytes ?? 0);
-      if (terms.announcedBytes === null) await this.room.assertFor(view.accountId, size);
-      this.room.add(view.accountId, size);
-      return await this.place(view, requested, terms, { uploads, name });
-    } catch (error) {
-      await uploads.removeFile(name).catch(() => undefined);
-      throw isDiskFull(error) ? diskFull(error) : error;
-    } finally {
-      await uploads.close();
-    }
+    return this.room.hold(view.accountId, terms.announcedBytes ?? 0, () =>
+      this.bringIn(view, requested, terms, content),
+    );
   }
 
   /** A file, a link, or an empty directory. Errors: `forbidden`, also for a scope's own root; `not_found`, `conflict`. */
@@ -151,6 +148,23 @@ export class WorkspaceFiles {
         await parent.sync();
       });
     });
+  }
+
+  private async bringIn(view: FileView, requested: string, terms: WriteTerms, content: Readable): Promise<WrittenFile> {
+    const { SANDBOX_MAX_UPLOAD_BYTES: limit } = this.config;
+    const uploads = await this.workspaces.openUploads(view.accountId);
+    const name = urlSafeId();
+    try {
+      const size = await receive(uploads, name, content, limit, terms.announcedBytes ?? 0);
+      if (terms.announcedBytes === null) await this.room.hold(view.accountId, size, () => Promise.resolve());
+      this.room.add(view.accountId, size);
+      return await this.place(view, requested, terms, { uploads, name });
+    } catch (error) {
+      await uploads.removeFile(name).catch(() => undefined);
+      throw isDiskFull(error) ? diskFull(error) : error;
+    } finally {
+      await uploads.close();
+    }
   }
 
   private place(
@@ -342,11 +356,6 @@ function isRoot(scope: AccessScope, path: string): boolean {
 /** What is missing now may be made by the write itself. */
 function unlessMissing(error: unknown): void {
   if (!(error instanceof DomainError) || error.code !== 'not_found') throw error;
-}
-
-/** A program may lock itself out of what belongs to it; the server, unless it is root, is out then too. */
-function isDenied(error: unknown): boolean {
-  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function notPermitted(path: string): DomainError {

@@ -18,6 +18,8 @@ interface Use {
   measured: number | null;
   /** Came in since. */
   added: number;
+  /** On its way. */
+  coming: number;
   /** `performance.now()` when the measurement began. */
   measuredAt: number;
   measuring: Promise<void> | null;
@@ -39,19 +41,19 @@ export class WorkspaceRoom {
     private readonly config: AppConfig,
   ) {}
 
-  /** Errors: `payload_too_large` (`workspace.full`) when there is no room for so many bytes more. */
-  async assertFor(accountId: string, bytes: number): Promise<void> {
-    const limit = this.config.SANDBOX_DISK_BYTES;
+  /**
+   * Keeps room for so many bytes while `work` brings them in. Errors: `payload_too_large` (`workspace.full`) when there is
+   * none for them.
+   */
+  async hold<Result>(accountId: string, bytes: number, work: () => Promise<Result>): Promise<Result> {
     const use = this.useOf(accountId);
-    const isOver = (): boolean => use.measured !== null && use.measured + use.added + bytes > limit;
-    if (isOver()) {
-      if (performance.now() - use.measuredAt >= AGAIN_MS) await this.measure(accountId, use);
-      if (isOver())
-        throw new DomainError('payload_too_large', `The workspace may hold at most ${limit} bytes`, {
-          reason: 'workspace.full',
-          details: { limit },
-        });
-    } else if (this.isDue(use, bytes, limit)) void this.measure(accountId, use);
+    use.coming += bytes;
+    try {
+      await this.assertRoom(accountId, use);
+      return await work();
+    } finally {
+      use.coming -= bytes;
+    }
   }
 
   /** Takes note of what has come in. */
@@ -59,9 +61,19 @@ export class WorkspaceRoom {
     this.useOf(accountId).added += bytes;
   }
 
-  private isDue({ measured, added, measuredAt }: Use, bytes: number, limit: number): boolean {
-    if (added + bytes >= Math.min(UNMEASURED_BYTES, limit * UNMEASURED_SHARE)) return true;
-    return measured !== null && performance.now() - measuredAt >= STALE_MS;
+  private async assertRoom(accountId: string, use: Use): Promise<void> {
+    const limit = this.config.SANDBOX_DISK_BYTES;
+    const isOver = (): boolean => use.measured !== null && use.measured + use.added + use.coming > limit;
+    if (!isOver()) {
+      if (isDue(use, limit)) void this.measure(accountId, use);
+      return;
+    }
+    if (performance.now() - use.measuredAt >= AGAIN_MS) await this.measure(accountId, use);
+    if (!isOver()) return;
+    throw new DomainError('payload_too_large', `The workspace may hold at most ${limit} bytes`, {
+      reason: 'workspace.full',
+      details: { limit },
+    });
   }
 
   private measure(accountId: string, use: Use): Promise<void> {
@@ -81,10 +93,21 @@ export class WorkspaceRoom {
   }
 
   private useOf(accountId: string): Use {
-    const use = this.uses.get(accountId) ?? { measured: null, added: 0, measuredAt: -Infinity, measuring: null };
+    const use = this.uses.get(accountId) ?? {
+      measured: null,
+      added: 0,
+      coming: 0,
+      measuredAt: -Infinity,
+      measuring: null,
+    };
     this.uses.delete(accountId);
     this.uses.set(accountId, use);
     if (this.uses.size > MAX_KNOWN) this.uses.delete(this.uses.keys().next().value!);
     return use;
   }
+}
+
+function isDue({ measured, added, coming, measuredAt }: Use, limit: number): boolean {
+  if (added + coming >= Math.min(UNMEASURED_BYTES, limit * UNMEASURED_SHARE)) return true;
+  return measured !== null && performance.now() - measuredAt >= STALE_MS;
 }
