@@ -157,8 +157,14 @@ onAbleMachines('what a preview and the server keep from each other', () => {
     expect([status, headers.get('location')]).toEqual([302, `${base}/landed?x=1`]);
   });
 
-  it('an answer that is none is 502', async () => {
-    expect((await visit(`${base}/broken`)).status).toBe(502);
+  it.each(['broken', 'other', 'odd'])('an answer that is none is 502: %s', async (path) => {
+    expect((await visit(`${base}/${path}`)).status).toBe(502);
+  });
+
+  it('an answer before the whole body has come is passed on, and ends the connection', async () => {
+    const head = `POST ${base}/early HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n`;
+    const { status, text } = await rawRequest(server.url, [head, 'x'.repeat(1_000)], () => false);
+    expect([status, text.endsWith('no'), /connection: close/i.test(text)]).toEqual([413, true, true]);
   });
 
   it('its environment holds nothing of the server’s, and nobody else’s port is open', async () => {

@@ -36,6 +36,9 @@ while (my $near = $door->accept) {
     print $near "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: first\n\n";
     sleep 3600;
   } elsif ($path eq '/go') { answer($near, '302 Found', "Location: http://localhost:$ENV{PORT}/landed?x=1\r\n", '');
+  } elsif ($path eq '/early') { answer($near, '413 Too much', "Content-Type: text/plain\r\n", 'no'); shutdown($near, 1); sleep 1;
+  } elsif ($path eq '/other') { print $near "HTTP/1.1 101 Other\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n"; sleep 1;
+  } elsif ($path eq '/odd') { answer($near, '777 Odd', '', '');
   } elsif ($path eq '/broken') { print $near "nonsense\r\n\r\n";
   } elsif ($path eq '/env') { answer($near, '200 OK', "Content-Type: text/plain\r\n", join('', map { "$_=$ENV{$_}\n" } sort keys %ENV));
   } else {

@@ -42,10 +42,17 @@ describe('the package whose server is started', () => {
     expect(choosePackage(parts(['package.json', scripts(line)]))).toMatchObject({ port });
   });
 
-  it.each(['', 'null', '[]', '"text"', '{"scripts":null}', '{"scripts":{"dev":7}}', '{"scripts":"dev"}', '{'])(
-    'is none that says %j',
-    (text) => {
-      expect(choosePackage(parts(['package.json', text]))).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    'null',
+    '[]',
+    '"text"',
+    '{"scripts":null}',
+    '{"scripts":{"dev":7}}',
+    '{"scripts":"dev"}',
+    '{',
+    '{"scripts":{"dev":"a\\u0000b"}}',
+  ])('is none that says %j', (text) => {
+    expect(choosePackage(parts(['package.json', text]))).toBeNull();
+  });
 });

@@ -53,12 +53,17 @@ export function choosePackage(parts: readonly Buffer[]): DevPackage | null {
     const { scripts, packageManager } = packageIn(text);
     const manager = managerOf(locks.split('\n'), packageManager);
     if (path === '.') ofRoot = manager;
-    const script = (['dev', 'start'] as const).find((name) => typeof scripts[name] === 'string');
+    const script = (['dev', 'start'] as const).find((name) => isLine(scripts[name]));
     if (!script) continue;
     const line = scripts[script] as string;
     return { path, manager: manager ?? ofRoot ?? 'npm', script, line, port: portOf(line) };
   }
   return null;
+}
+
+/** What can be an argument of a program. */
+function isLine(text: unknown): boolean {
+  return typeof text === 'string' && text.trim() !== '' && !text.includes('\0');
 }
 
 function managerOf(locks: readonly string[], declared: unknown): string | null {

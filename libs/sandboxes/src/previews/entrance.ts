@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { newDoorFolder } from '../egress/door-folder.js';
 
@@ -21,6 +22,7 @@ interface Waiter {
  * with the command connects to a socket of the server's, waits to be told a port, and goes on to that port inside.
  */
 export class Entrance {
+  private readonly log = new Logger(Entrance.name);
   private readonly server: Server;
   private readonly idle = new Set<Socket>();
   private readonly open = new Set<Socket>();
@@ -66,7 +68,9 @@ export class Entrance {
     this.server.close();
     for (const waiter of this.waiting) waiter.refuse(gone());
     for (const socket of [...this.idle, ...this.open]) socket.destroy();
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true }).catch((error: unknown) =>
+      this.log.warn({ msg: 'the folder of a preview is left over', folder: this.folder, err: error }),
+    );
   }
 
   private receive(socket: Socket): void {

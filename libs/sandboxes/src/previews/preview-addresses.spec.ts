@@ -49,6 +49,7 @@ describe('the address of a preview', () => {
     const next = one.asked({ url: '/b', headers: { host, cookie: `a=b; ${cookie.split(';')[0]}` } })!;
     expect(next).toMatchObject({ id: ID, token: first.token, rest: '/b', base: '', isFirst: false });
     expect(one.asked({ url: '/previews/x', headers: { host: 'git.test' } })).toBeNull();
-    expect(one.asked({ url: '/', headers: { host: `x.${host}` } })).toMatchObject({ id: null });
+    expect(one.asked({ url: '/', headers: { host: 'git.previews.test:8443' } })).toBeNull();
+    expect(one.asked({ url: `//evil.test/${search}`, headers: { host } })).toMatchObject({ path: '/evil.test/' });
   });
 });

@@ -14,6 +14,7 @@ const PARAMETER = 'preview_token';
 
 /** What a request says of the preview it is for, before anything of it is believed. */
 export interface AskedPreview {
+  /** Null for an address that is none. */
   readonly id: string | null;
   readonly token: string | null;
   /** Where the browser has what it asks for, without the token of the first request. */
@@ -66,9 +67,10 @@ export class PreviewAddresses {
     }
     const host = (headers.host ?? '').toLowerCase();
     if (!host.endsWith(this.origin.domain)) return null;
-    const label = host.slice(0, -this.origin.domain.length);
-    const id = HOST_LABEL.test(label) ? label : null;
-    const { path, token } = withoutToken(url.startsWith('/') ? url : '/');
+    const id = host.slice(0, -this.origin.domain.length);
+    // The server itself may have a name beside theirs.
+    if (!HOST_LABEL.test(id)) return null;
+    const { path, token } = withoutToken(url.startsWith('/') ? url.replace(/^[/\\]+/, '/') : '/');
     const kept = token === null ? tokenIn(headers.cookie) : null;
     return { id, token: token ?? kept, path, rest: path, base: '', isFirst: token !== null };
   }

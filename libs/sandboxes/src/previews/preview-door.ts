@@ -19,6 +19,7 @@ const NO_ACCESS = 'There is no such preview, or its address is not right';
 export class PreviewDoor {
   private readonly log = new Logger(PreviewDoor.name);
   private readonly upgraded = new Set<Duplex>();
+  private isClosing = false;
 
   constructor(
     private readonly addresses: PreviewAddresses,
@@ -54,6 +55,7 @@ export class PreviewDoor {
 
   /** For a server that drains: what was upgraded would never end by itself. */
   hangUp(): void {
+    this.isClosing = true;
     for (const socket of this.upgraded) socket.destroy();
   }
 
@@ -68,6 +70,7 @@ export class PreviewDoor {
     if (request.headers.expect !== undefined) response.writeContinue();
     const inside = await this.ask(preview, asked, request);
     response.once('close', () => inside.destroy());
+    if (response.destroyed) inside.destroy();
     const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
     const answered = answerOf(inside);
     if (hasBody) request.pipe(inside);
@@ -75,7 +78,8 @@ export class PreviewDoor {
     const answer = await answered;
     const { areApart: isApart } = this.addresses;
     const headers = headersForBrowser(answer.headers, { port: preview.port, base: asked.base, isApart });
-    response.writeHead(answer.statusCode ?? 502, headers);
+    // The rest of a body that was answered before it had come is not read.
+    response.writeHead(statusOf(answer), { ...headers, ...(!request.complete && { connection: 'close' }) });
     await pipeline(answer, response);
   }
 
@@ -84,6 +88,7 @@ export class PreviewDoor {
     if (!asked || request.method !== 'GET' || request.headers.upgrade?.toLowerCase() !== 'websocket')
       throw new DomainError('bad_request', 'WebSockets only');
     const preview = this.admit(asked);
+    if (this.isClosing) throw new DomainError('unavailable', 'The server is shutting down');
     this.noteUse(preview);
     const inside = await this.ask(preview, asked, request, { connection: 'Upgrade', upgrade: 'websocket' });
     socket.once('close', () => inside.destroy());
@@ -94,7 +99,7 @@ export class PreviewDoor {
         inside.destroy();
         reject(new DomainError('upstream_failed', `The server in the sandbox answered ${statusCode} to a WebSocket`));
       });
-      inside.on('error', () => reject(noAnswer()));
+      failing(inside, reject);
     });
     inside.end();
     const { answer, far, rest } = await upgraded;
@@ -181,8 +186,20 @@ const PLAIN = {
 function answerOf(inside: ReturnType<typeof ask>): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     inside.once('response', resolve);
-    inside.on('error', () => reject(noAnswer()));
+    failing(inside, reject);
   });
+}
+
+/** It may also be closed without an error: where something else than an answer has come. */
+function failing(inside: ReturnType<typeof ask>, reject: (error: Error) => void): void {
+  inside.on('error', () => reject(noAnswer()));
+  inside.once('close', () => reject(noAnswer()));
+}
+
+/** Errors: `upstream_failed` for what no answer has. */
+function statusOf({ statusCode = 0 }: IncomingMessage): number {
+  if (statusCode >= 200 && statusCode <= 599) return statusCode;
+  throw noAnswer();
 }
 
 function noAnswer(): DomainError {

@@ -219,6 +219,8 @@ async function answers(entrance: Entrance, port: number): Promise<boolean> {
       answer.destroy();
     });
     asked.on('error', () => resolve(false));
+    // Also where something else than an answer has come.
+    asked.once('close', () => resolve(false));
     asked.end();
   });
 }
