@@ -181,9 +181,8 @@ describe('credentials', () => {
       status: 'error',
       error: 'Exactly one of x-api-key or Authorization must be provided',
     });
-    const wrong: Record<string, string>[] = [{ 'x-api-key': 'recoup_sk_x' }, { authorization: `Bearer ${bob.key!}x` }];
-    for (const headers of wrong)
-      expect(await anybody.get('/api/sessions', headers)).toMatchObject({
+    for (const [header, key] of Object.entries({ 'x-api-key': 'recoup_sk_x', authorization: `Bearer ${bob.key!}x` }))
+      expect(await anybody.get('/api/sessions', { [header]: key })).toMatchObject({
         status: 401,
         body: { status: 'error', message: 'Unauthorized' },
       });
