@@ -208,6 +208,9 @@ onAbleMachines('a program that locks itself out', () => {
     await shell('chmod 000 locked');
     expect(await shell('true', {}, before)).toMatchObject({ status: 409, body: { error: 'not_permitted' } });
     await shell('chmod 755 locked');
+    // Nobody but root may look into a program that cannot be read: who watches it goes on all the same.
+    const hidden = 'cp "$(command -v sleep)" hidden && chmod 111 hidden && ./hidden 2; echo $?';
+    expect((await shell(hidden)).body).toMatchObject({ stdout: '0\n', exit: { code: 0, error: null } });
   });
 });
 

@@ -17,6 +17,8 @@ const WATCH_EVERY_MS = 100;
 /** At how many of these looks the disk is one of them; for who writes fast it is at each. */
 const WATCH_DISK_EVERY = 3;
 const FAST_BYTES = 8 * 1_048_576;
+/** At each look, of each process that cannot be looked into. */
+const ASSUMED_BYTES = 1_048_576;
 /** A command with more of its sandbox's processes than this is one of those that ask for more. */
 const BOMB_SHARE = 1 / 16;
 const PAGE_BYTES = 4_096;
@@ -65,6 +67,7 @@ export class BubblewrapExecution implements Execution {
   private isAtGate = true;
   private status = '';
   private written = 0;
+  private assumed = 0;
   private looks = 0;
   private isWritingFast = false;
   private stderr = '';
@@ -183,7 +186,10 @@ export class BubblewrapExecution implements Execution {
     this.looks += 1;
     if (!this.isWritingFast && this.looks % WATCH_DISK_EVERY !== 0) return;
     const before = this.written;
-    this.written = Math.max(before, writtenBy(this.tree()));
+    const written = writtenBy(this.tree());
+    // What cannot be looked into is taken to write, so that the workspace is measured now and then.
+    this.assumed += written.filter((bytes) => bytes === null).length * ASSUMED_BYTES;
+    this.written = Math.max(before, this.assumed + written.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0));
     this.isWritingFast = this.written - before >= FAST_BYTES;
     if (!disk.write(this.written - before, diskBytes, this.startedAt)) return;
     this.ending ??= 'diskFull';

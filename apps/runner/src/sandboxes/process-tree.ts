@@ -29,11 +29,20 @@ export function memoryOf(pids: readonly number[], pageBytes: number): number {
   return pids.reduce((sum, pid) => sum + pagesOf(pid), 0) * pageBytes;
 }
 
-/** Bytes that the processes, and the ones they have outlived, have written to disks. */
-export function writtenBy(pids: readonly number[]): number {
-  const bytesOf = (pid: number): number =>
-    Number(/^write_bytes: (\d+)$/m.exec(unlessGone(() => readFileSync(`/proc/${pid}/io`, 'latin1')) ?? '')?.[1] ?? 0);
-  return pids.reduce((sum, pid) => sum + bytesOf(pid), 0);
+/**
+ * Bytes that the processes, and the ones they have outlived, have written to disks. Null for one that nobody but root may
+ * look into: a program that cannot be read itself, such as one of mode 111.
+ */
+export function writtenBy(pids: readonly number[]): (number | null)[] {
+  return pids.map((pid) => {
+    try {
+      const io = unlessGone(() => readFileSync(`/proc/${pid}/io`, 'latin1'));
+      return Number(/^write_bytes: (\d+)$/m.exec(io ?? '')?.[1] ?? 0);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') return null;
+      throw error;
+    }
+  });
 }
 
 export function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
