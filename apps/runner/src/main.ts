@@ -13,11 +13,12 @@ const { values } = parseArgs({
     root: { type: 'string' },
     workspaces: { type: 'string' },
     bench: { type: 'boolean', default: false },
+    'ca-file': { type: 'string' },
     fault: { type: 'string' },
   },
 });
 if (!values.socket || !values.root)
-  throw new Error('usage: runner --socket PATH --root FOLDER [--workspaces FOLDER] [--bench]');
+  throw new Error('usage: runner --socket PATH --root FOLDER [--workspaces FOLDER] [--bench] [--ca-file FILE]');
 
 if (values.fault !== undefined) {
   const { point, nth } = parseFault(values.fault);
@@ -33,6 +34,7 @@ const server = createRunnerServer({
   root: values.root,
   workspaces: values.workspaces ?? null,
   bench: values.bench,
+  caFile: values['ca-file'] ?? null,
   searchPath: process.env['PATH'] ?? '/usr/bin:/bin',
 });
 server.listen(values.socket, () => process.stdout.write('ready\n'));

@@ -11,6 +11,8 @@ export type Lane = 'pack' | 'query' | 'maintenance';
 /** What an operation is given: checked parameters, the two streams and the way to run git. */
 export interface Call<P> {
   readonly params: P;
+  /** Certificates that git trusts; its own choice when null. */
+  readonly caFile: string | null;
   /** The caller's bytes; empty for operations whose body is their parameters. */
   readonly body: Readable;
   readonly signal: AbortSignal;

@@ -40,6 +40,7 @@ export class ParamReader {
       author: { name: author.name, email: author.email },
       maxBytes: this.count('maxBytes'),
       maxFiles: this.count('maxFiles'),
+      seconds: this.count('seconds'),
     };
   }
 

@@ -20,6 +20,8 @@ export interface RunnerOptions {
   readonly bench: boolean;
   /** Where git is found (a PATH). */
   readonly searchPath: string;
+  /** Certificates that git trusts; its own choice when null. */
+  readonly caFile: string | null;
 }
 
 const CORES = availableParallelism();
@@ -63,6 +65,7 @@ async function handle(
   try {
     const result = await operation.run({
       params: params as never,
+      caFile: options.caFile,
       body: request,
       signal: gone.signal,
       git: (command, limits) => {

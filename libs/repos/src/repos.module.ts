@@ -41,6 +41,7 @@ import { ReposReport } from './repos-report.js';
 import { ReposRepository } from './repos.repository.js';
 import { ReposService } from './repos.service.js';
 import { GitRunner } from './runner/git-runner.js';
+import { writeTrustedCertificates } from './runner/trusted-certificates.js';
 import { GitStore } from './store/git-store.js';
 import { StorePool } from './store/store-pool.js';
 
@@ -62,12 +63,15 @@ const ENGINE: Provider[] = [
   {
     provide: GitRunner,
     inject: [AppConfig],
-    useFactory: (config: AppConfig) =>
-      GitRunner.start({
+    useFactory: async (config: AppConfig) => {
+      const caFile = await writeTrustedCertificates(config);
+      return GitRunner.start({
         root: repoRoot(config),
         workspaces: resolve(config.DATA_DIR, 'workspaces'),
+        ...(caFile !== null && { caFile }),
         ...(config.FAULT_POINT !== undefined && { fault: config.FAULT_POINT }),
-      }),
+      });
+    },
   },
 ];
 

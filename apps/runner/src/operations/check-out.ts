@@ -6,11 +6,14 @@ import { type GitChild, type GitExit, type GitLimits } from '../git-child.js';
 import { assertWentWell, reasonFrom, saysDiskFull } from '../git-words.js';
 import type { Call, Operation } from '../operation.js';
 
-/** For the transfer, and for writing the files. */
-const SECONDS = 600;
 const WATCH_MS = 250;
+/** What git says of the three things that the other side may want and does not get here. */
+const WANTS: readonly (readonly [RegExp, string])[] = [
+  [/could not read (?:Username|Password)|Authentication failed/, 'it asks for a password, and none is used here'],
+  [/returned error: 30\d/, 'its server points elsewhere, and is not followed there'],
+  [/(?:SSL|server) certificate/, "its server's certificate is not trusted here"],
+];
 const SHORT: GitLimits = { seconds: 60, outputBytes: 1_048_576 };
-const LONG: GitLimits = { seconds: SECONDS, outputBytes: 1_048_576 };
 const HEADS = 'refs/heads/';
 
 /**
@@ -48,7 +51,9 @@ class WorkingTree {
 
   /** The default branch; null when the source does not say. */
   async headOf(source: CheckOutSource): Promise<string | null> {
-    const { exit, output } = await this.git(['ls-remote', '--symref', '--', addressOf(source), 'HEAD'], SHORT, source);
+    const seconds = Math.min(SHORT.seconds, this.call.params.seconds);
+    const args = ['ls-remote', '--symref', '--', addressOf(source), 'HEAD'];
+    const { exit, output } = await this.git(args, { ...SHORT, seconds }, source);
     this.assertFetched(exit);
     return /^ref: refs\/heads\/(\S+)\tHEAD$/m.exec(output)?.[1] ?? null;
   }
@@ -68,7 +73,7 @@ class WorkingTree {
     const refs = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'];
     const child = this.start(
       ['fetch', '-q', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--', source.url, ...refs],
-      LONG,
+      this.long(),
       source,
     );
     this.assertFetched(await this.watched(child));
@@ -86,13 +91,13 @@ class WorkingTree {
     try {
       const pack = join(this.repo, 'objects', 'pack', 'pack');
       const how = ['-q', '--revs', '--delta-base-offset', '--use-bitmap-index', '--window=0', pack];
-      const child = this.start(['pack-objects', ...how], LONG, null, refs.map(({ oid }) => `${oid}\n`).join(''));
+      const child = this.start(['pack-objects', ...how], this.long(), null, refs.map(({ oid }) => `${oid}\n`).join(''));
       this.assertFetched(await this.watched(child));
     } finally {
       await rm(alternates);
     }
     const made = refs.map(({ oid, name }) => `create ${nameHere(name)} ${oid}\n`);
-    const { exit } = await this.start(['update-ref', '--stdin'], LONG, null, made.join('')).collect();
+    const { exit } = await this.start(['update-ref', '--stdin'], this.long(), null, made.join('')).collect();
     assertWentWell(exit, 'update-ref');
   }
 
@@ -134,14 +139,14 @@ class WorkingTree {
     if (head !== null && (await this.tipOf(head)) !== null)
       await this.must(['symbolic-ref', 'refs/remotes/origin/HEAD', `refs/remotes/origin/${head}`]);
     const how = newBranch === null ? ['--track', '-B', base] : ['--no-track', '-B', newBranch];
-    await this.must(['checkout', '-q', ...how, start], LONG);
+    await this.must(['checkout', '-q', ...how, start], this.long());
   }
 
   /** A tree may be many times what it takes to describe it: it is measured before it is written. */
   private async assertFits(commit: string): Promise<void> {
     const { maxBytes, maxFiles } = this.call.params;
     let [bytes, files] = [0, 0];
-    const child = this.start(['ls-tree', '-r', '-l', commit], { seconds: SECONDS });
+    const child = this.start(['ls-tree', '-r', '-l', commit], { seconds: this.call.params.seconds });
     const exit = await child.eachLine((line) => {
       bytes += Number(/^\S+ \S+ \S+ +(\d+)\t/.exec(line)?.[1] ?? 0);
       files += 1;
@@ -149,6 +154,10 @@ class WorkingTree {
     });
     if (bytes > maxBytes || files > maxFiles) throw tooLarge(maxBytes);
     assertWentWell(exit, 'ls-tree');
+  }
+
+  private long(): GitLimits {
+    return { seconds: this.call.params.seconds, outputBytes: 1_048_576 };
   }
 
   private async watch(child: GitChild): Promise<void> {
@@ -167,6 +176,8 @@ class WorkingTree {
   }
 
   private reasonFrom({ stderr }: GitExit): string {
+    const [, wanted] = WANTS.find(([said]) => said.test(stderr)) ?? [];
+    if (wanted !== undefined) return wanted;
     const { target, source } = this.call.params;
     const told = reasonFrom(stderr, target);
     return source?.kind === 'hosted' ? told.replaceAll(source.repo, '') : told;
@@ -194,7 +205,7 @@ class WorkingTree {
   ): GitChild {
     const folder = this.call.params.target;
     const child = this.call.git(
-      { repo: this.repo, folder, args, config: configFor(source), allocationLimit: '1g' },
+      { repo: this.repo, folder, args, config: configFor(source, this.call.caFile), allocationLimit: '1g' },
       limits,
     );
     child.stdin.end(input);
@@ -211,7 +222,7 @@ function addressOf(source: CheckOutSource): string {
 }
 
 /** One protocol at a time; over the network only to the addresses that were looked at, wherever the other side points. */
-function configFor(source: CheckOutSource | null): Record<string, string> {
+function configFor(source: CheckOutSource | null, caFile: string | null): Record<string, string> {
   const always = {
     'fetch.unpackLimit': '1',
     'core.symlinks': 'true',
@@ -220,16 +231,17 @@ function configFor(source: CheckOutSource | null): Record<string, string> {
   };
   if (source === null) return always;
   if (source.kind === 'hosted') return { ...always, 'protocol.file.allow': 'always' };
-  const { hostname } = new URL(source.url);
+  const { hostname, port } = new URL(source.url);
   const addresses = source.addresses.map((address) => (address.includes(':') ? `[${address}]` : address));
   return {
     ...always,
     'protocol.https.allow': 'always',
     'http.followRedirects': 'false',
-    'http.curloptResolve': `${hostname}:443:${addresses.join(',')}`,
+    'http.curloptResolve': `${hostname}:${port || '443'}:${addresses.join(',')}`,
     'http.lowSpeedLimit': '1000',
     'http.lowSpeedTime': '60',
     'credential.helper': '',
+    ...(caFile !== null && { 'http.sslCAInfo': caFile }),
   };
 }
 

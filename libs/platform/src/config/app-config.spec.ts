@@ -37,6 +37,7 @@ describe('the environment', () => {
       S3_REGION: 'us-east-1',
       MAINTENANCE_PACKS: 100,
       SANDBOX_CLONE_HOSTS: 'github.com',
+      SANDBOX_CLONE_SECONDS: 600,
       SANDBOX_COMMANDS: 32,
       SANDBOX_COMMAND_SECONDS: 86_400,
       SANDBOX_CPU_PERCENT: 200,

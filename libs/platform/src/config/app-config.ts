@@ -52,8 +52,10 @@ export class AppConfig {
   @IsOptional() @IsIn(['open', 'invite', 'closed']) SIGNUP?: 'open' | 'invite' | 'closed';
   /** Tier of new accounts. */
   @IsIn(TIERS) DEFAULT_TIER: Tier = 'enterprise';
-  /** Hosts that sandboxes may clone repositories from, comma-separated, besides this server itself. */
-  @Matches(/^[^\s,/:]+(?:\s*,\s*[^\s,/:]+)*$/, { message: 'SANDBOX_CLONE_HOSTS must be host names with commas' })
+  /** Hosts that sandboxes may clone repositories from, comma-separated, besides this server itself: `host` or `host:port`. */
+  @Matches(/^[^\s,/:]+(?::\d{1,5})?(?:\s*,\s*[^\s,/:]+(?::\d{1,5})?)*$/, {
+    message: 'SANDBOX_CLONE_HOSTS must be host names with commas, each with a port if need be',
+  })
   SANDBOX_CLONE_HOSTS = 'github.com';
   /** Hosts that programs in sandboxes may reach by https, comma-separated: `host`, `*.domain`, `host:port`. None when unset. */
   @IsOptional()
@@ -65,6 +67,8 @@ export class AppConfig {
   @toInt @IsInt() @Min(1) SANDBOX_MAX_UPLOAD_BYTES = 104_857_600;
   /** Largest repository that is cloned into a sandbox, in bytes: of what is fetched, and of its files. */
   @toInt @IsInt() @Min(1_048_576) SANDBOX_MAX_CLONE_BYTES = 2_147_483_648;
+  /** Seconds that fetching a repository for a sandbox may take, and writing its files. */
+  @toInt @IsInt() @Min(1) @Max(86_400) SANDBOX_CLONE_SECONDS = 600;
   /** Minutes without use after which a sandbox hibernates. */
   @toInt @IsInt() @Min(1) @Max(10_080) SANDBOX_IDLE_MINUTES = 30;
   /** Minutes that a sandbox stays active at most unless it is extended. */
@@ -165,6 +169,8 @@ export class AppConfig {
   @toInt @IsNumber() @Min(0) SHUTDOWN_GRACE_SECONDS = 20;
   /** Networks and hosts that outbound calls may reach although they are not public: an identity provider of one's own. */
   @IsOptional() @IsHostList() OUTBOUND_ALLOW_PRIVATE?: string;
+  /** File of certificates (PEM) that are trusted besides the usual ones: Node.js reads it as it starts, and git gets it. */
+  @IsOptional() @IsString() NODE_EXTRA_CA_CERTS?: string;
   /** DNS server (`address` or `address:port`) to ask instead of the machine's resolver. */
   @IsOptional()
   @Matches(DNS_SERVER, { message: 'DNS_SERVER must be an IP address, with a port if need be' })
@@ -301,6 +307,7 @@ const OPTIONAL_SETTINGS = [
   'BILLING_RETURN_URL',
   'FAULT_POINT',
   'OUTBOUND_ALLOW_PRIVATE',
+  'NODE_EXTRA_CA_CERTS',
   'DNS_SERVER',
   'OIDC_ISSUER',
   'OIDC_CLIENT_ID',

@@ -9,6 +9,8 @@ export interface GitRunnerOptions {
   readonly workspaces?: string;
   /** Also serve the yardsticks of the benchmark. */
   readonly bench?: boolean;
+  /** Certificates that git trusts, as a PEM file; its own choice without. */
+  readonly caFile?: string;
   /** Folders where git is looked for (a PATH); by default the system's usual ones. */
   readonly searchPath?: string;
   /** Arms a fault point (`name:nth`) in the first runner started, for crash tests. */
@@ -32,11 +34,16 @@ export class GitRunner {
 
   /** Starts the runner and resolves once it takes calls. @throws unavailable */
   static async start(options: GitRunnerOptions): Promise<GitRunner> {
-    const { root, workspaces, bench, searchPath, fault } = options;
+    const { root, workspaces, bench, searchPath, fault, caFile } = options;
     const process = new RunnerProcess({
       name: 'git',
       entry: 'apps/runner/src/main.js',
-      args: ['--root', root, ...(workspaces ? ['--workspaces', workspaces] : []), ...(bench ? ['--bench'] : [])],
+      args: [
+        ...['--root', root],
+        ...(workspaces ? ['--workspaces', workspaces] : []),
+        ...(bench ? ['--bench'] : []),
+        ...(caFile ? ['--ca-file', caFile] : []),
+      ],
       ...(fault !== undefined && { firstArgs: ['--fault', fault] }),
       ...(searchPath !== undefined && { searchPath }),
     });

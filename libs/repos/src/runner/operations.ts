@@ -136,6 +136,8 @@ export interface CheckOut {
   /** Of the objects fetched, and of the files written. */
   readonly maxBytes: number;
   readonly maxFiles: number;
+  /** For the transfer, and once more for writing the files. */
+  readonly seconds: number;
 }
 
 export type CheckOutSource =

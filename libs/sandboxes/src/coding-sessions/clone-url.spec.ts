@@ -1,11 +1,16 @@
 import { CloneHosts } from './clone-url.js';
 
-const hosts = new CloneHosts('github.com, Git.Example.org', 'http://localhost:8080');
+const hosts = new CloneHosts(
+  'github.com, Git.Example.org, git.corp.example:8443, git.corp.example:443',
+  'http://localhost:8080',
+);
 
 it.each([
   'https://github.com/octo/repo',
   'https://git.example.org/a/b.git',
   'https://GITHUB.com/octo/repo',
+  'https://git.corp.example:8443/a/b',
+  'https://git.corp.example:443/a/b',
   'http://localhost:8080/alice/repo.git',
 ])('%s may be cloned', (url) => {
   expect(hosts.check(url, 'cloneUrl')).toBe(new URL(url).href);
@@ -22,6 +27,7 @@ it.each([
   'https://github.com',
   'https://github.com/octo/',
   'https://github.com:8443/octo/repo',
+  'https://git.corp.example:8444/a/b',
   'https://user@github.com/octo/repo',
   'https://user:pass@github.com/octo/repo',
   'https://github.com.evil.example/octo/repo',

@@ -4,12 +4,12 @@ import { DomainError } from '#kernel';
 export class CloneHosts {
   private readonly hosts: ReadonlySet<string>;
 
-  /** `setting` is a list with commas; `own` is where this server's repositories are. */
+  /** `setting` is a list with commas, of hosts with the port unless it is that of https; `own` is where this server's repositories are. */
   constructor(
     setting: string,
     private readonly own: string,
   ) {
-    this.hosts = new Set(setting.split(',').map((host) => host.trim().toLowerCase()));
+    this.hosts = new Set(setting.split(',').map((host) => host.trim().toLowerCase().replace(/:443$/, '')));
   }
 
   /**
@@ -27,7 +27,7 @@ export class CloneHosts {
     if (names < (url.hostname === 'github.com' ? 2 : 1)) throw refused('it names no repository');
     if (url.origin === new URL(this.own).origin) return url.href;
     if (url.protocol !== 'https:') throw refused('it must begin with https://');
-    if (url.port !== '' || !this.hosts.has(url.hostname)) throw refused(`sandboxes may not clone from ${url.host}`);
+    if (!this.hosts.has(url.host)) throw refused(`sandboxes may not clone from ${url.host}`);
     return url.href;
   }
 }

@@ -45,7 +45,8 @@ export class CheckoutBuilder {
     const { displayName, email } = await this.users.get(caller.userId);
     const author = { name: displayName?.trim() || caller.accountSlug, email };
     const names = isNewBranch ? { branch: null, newBranch: branch } : { branch, newBranch: null };
-    const limits = { maxBytes: this.config.SANDBOX_MAX_CLONE_BYTES, maxFiles: MAX_FILES };
+    const { SANDBOX_MAX_CLONE_BYTES: maxBytes, SANDBOX_CLONE_SECONDS: seconds } = this.config;
+    const limits = { maxBytes, maxFiles: MAX_FILES, seconds };
     return async (life, signal) => {
       const built = await this.directories.build(life);
       try {
