@@ -10,8 +10,8 @@ import { isRecordedAfterwards, isSelfSettled } from './idempotent-routes.js';
 
 /**
  * Runs a handler that holds an idempotency claim in one transaction with the record of its answer: whatever the
- * handler's services open joins it. Self-settled routes do that themselves, some answers are recorded afterwards. Claims of failed requests are dropped by
- * the dialect filter, which sees failures of guards too.
+ * handler's services open joins it. Self-settled routes do that themselves; of long work the answer is recorded
+ * afterwards. Claims of failed requests are dropped by the dialect filter, which sees failures of guards too.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {

@@ -44,10 +44,11 @@ export class CodingSandboxesService {
     const { id, ...seen } = await this.sessionFor(caller, input, repoUrl);
     const checkout = toCheckout(seen, input, repoUrl);
     if (checkout.cloneUrl !== null) this.checked(checkout.cloneUrl);
+    if (repoUrl !== null && Object.hasOwn(seen.providerState, 'sandboxName')) assertHolds(seen, repoUrl);
     await this.provisioning.bringUp(caller, id, checkout, version);
     const readyMs = Math.round(performance.now() - started);
     const session = await this.sessions.get(caller, id);
-    // What was up already, or came up for another request, may hold something else.
+    // What came up for another request may hold something else.
     if (repoUrl !== null) assertHolds(session, repoUrl);
     return { session, readyMs, now: this.clock.now() };
   }
@@ -88,7 +89,7 @@ function toCheckout(session: Omit<CodingSession, 'id'>, input: NewSandbox, repoU
   return { cloneUrl: stored ?? repoUrl, branch, isNewBranch };
 }
 
-function assertHolds({ cloneUrl }: CodingSession, repoUrl: string): void {
+function assertHolds({ cloneUrl }: Pick<CodingSession, 'cloneUrl'>, repoUrl: string): void {
   if (cloneUrl === null || !isSame(cloneUrl, repoUrl)) throw anotherRepository();
 }
 
