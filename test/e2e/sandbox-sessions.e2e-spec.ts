@@ -351,10 +351,8 @@ describe('every route about a session', () => {
   it('is for its owner, and finds nothing under what is no id', async () => {
     const { session, chat } = await create(alice);
     const message = { id: 'm', role: 'assistant', parts: [{ type: 'text', text: 'x' }] };
-    const asked = (sessionId: string): Body => ({
-      ...{ sessionId, chatId: chat.id, message, messages: [{ ...message, role: 'user' }] },
-      ...{ checkRuns: [{ name: 'x' }] },
-    });
+    const [messages, checkRuns] = [[{ ...message, role: 'user' }], [{ name: 'x' }]];
+    const asked = (sessionId: string): Body => ({ sessionId, chatId: chat.id, message, messages, checkRuns });
     const routes = server.app
       .get(RouteTable)
       .routes()
