@@ -177,6 +177,7 @@ export class BubblewrapExecution implements Execution {
   /** The kernel keeps the number of processes; who does not mind its refusals is a bomb, and ended. */
   private watchForks(storm: ForkStorm, { processes }: SandboxLimits): void {
     if (!storm.isRaging() || this.tree().length <= processes * BOMB_SHARE) return;
+    if (this.ending !== 'tooManyProcesses') this.group.noteStorm();
     this.ending ??= 'tooManyProcesses';
     this.killTree();
   }

@@ -47,6 +47,26 @@ describe('the files of a group of version 2', () => {
       expect(() => groups.of(id, { ...limits, cpus: 1 })).toThrow('The limits of the sandbox could not be set');
   });
 
+  it('get smaller with each fork bomb that was ended, for a minute', () => {
+    let now = 0;
+    const groups = new KernelGroups(
+      'cgroup-v2',
+      [folder],
+      () => new GroupV2(folder),
+      () => now,
+    );
+    const processesOf = (id: string): number => {
+      writeFileSync(join(folder, 'pids.max'), '');
+      // Other limits each time, so that all are set.
+      groups.of(id, { ...limits, processes: 200, scratchBytes: (now += 1) }).noteStorm();
+      return Number(read(folder, 'pids.max'));
+    };
+    expect([1, 2, 3, 4, 5].map(() => processesOf('bomber'))).toEqual([200, 100, 50, 25, 25]);
+    expect(processesOf('other')).toBe(200);
+    now += 60_000;
+    expect(processesOf('bomber')).toBe(200);
+  });
+
   it('tell what was ended for memory and which forks were refused', () => {
     const group = new GroupV2(folder);
     expect([group.oomKills(), group.refusedForks()]).toEqual([0, 0]);

@@ -10,6 +10,8 @@ export interface LimitGroup {
   oomKills(): number;
   /** How often the kernel has refused it a process so far. */
   refusedForks(): number;
+  /** To be told that a fork bomb was ended in it. */
+  noteStorm(): void;
 }
 
 export interface LimitGroups {
@@ -22,32 +24,48 @@ export interface LimitGroups {
 }
 
 /** A group of the kernel, in one folder or, where controllers have hierarchies of their own, in several. */
-export interface KernelGroup extends LimitGroup {
+export interface KernelGroup extends Omit<LimitGroup, 'noteStorm'> {
   readonly folders: readonly string[];
   limit(limits: SandboxLimits): void;
 }
 
-/** Groups of the kernel, made as sandboxes need them. */
+/** How long a sandbox in which a fork bomb was ended may have half the processes, a quarter after two, an eighth then. */
+const STORM_MS = 60_000;
+const MOST_HALVINGS = 3;
+const LEAST_PROCESSES = 16;
+
+/**
+ * Groups of the kernel, made as sandboxes need them. What a fork bomb costs everybody until it is ended grows with its
+ * processes: who starts one after the other gets ever smaller ones.
+ */
 export class KernelGroups implements LimitGroups {
   private readonly groups = new Map<string, KernelGroup>();
   /** What each was limited to last. */
   private readonly limited = new Map<KernelGroup, string>();
+  private readonly storms = new Map<KernelGroup, number[]>();
 
   constructor(
     readonly level: LimitLevel,
     /** Folders of this process, which hold those of the sandboxes. */
     private readonly own: readonly string[],
     private readonly make: (sandboxId: string) => KernelGroup,
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   of(sandboxId: string, limits: SandboxLimits): LimitGroup {
     try {
       const group = this.groups.get(sandboxId) ?? this.make(sandboxId);
       this.groups.set(sandboxId, group);
-      const wanted = JSON.stringify(limits);
-      if (this.limited.get(group) !== wanted) group.limit(limits);
+      const due = { ...limits, processes: this.processesOf(group, limits) };
+      const wanted = JSON.stringify(due);
+      if (this.limited.get(group) !== wanted) group.limit(due);
       this.limited.set(group, wanted);
-      return group;
+      return {
+        joinedBy: group.joinedBy,
+        oomKills: () => group.oomKills(),
+        refusedForks: () => group.refusedForks(),
+        noteStorm: () => this.storms.set(group, [...(this.storms.get(group) ?? []), this.now()]),
+      };
     } catch (cause) {
       throw new DomainError('unavailable', 'The limits of the sandbox could not be set', {
         reason: 'sandbox_failed',
@@ -61,7 +79,18 @@ export class KernelGroups implements LimitGroups {
     if (!group) return;
     this.groups.delete(sandboxId);
     this.limited.delete(group);
+    this.storms.delete(group);
     for (const folder of group.folders) await removeGroup(folder);
+  }
+
+  private processesOf(group: KernelGroup, { processes }: SandboxLimits): number {
+    const recent = (this.storms.get(group) ?? []).filter((at) => this.now() - at < STORM_MS);
+    if (recent.length === 0) this.storms.delete(group);
+    else this.storms.set(group, recent);
+    return Math.min(
+      processes,
+      Math.max(LEAST_PROCESSES, Math.floor(processes / 2 ** Math.min(recent.length, MOST_HALVINGS))),
+    );
   }
 
   async close(): Promise<void> {
@@ -70,7 +99,7 @@ export class KernelGroups implements LimitGroups {
   }
 }
 
-const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, refusedForks: () => 0 };
+const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, refusedForks: () => 0, noteStorm: () => undefined };
 
 /** Where the kernel offers no groups: each command is watched by itself. */
 export class NoLimitGroups implements LimitGroups {
