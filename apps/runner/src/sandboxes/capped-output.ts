@@ -3,6 +3,8 @@ import type { OutputChunk, OutputStream } from '#sandboxes';
 
 /** Chunks that may wait for their reader before the command has to. */
 const WAITING = 16;
+/** What is dropped is read no faster: a flood would take the time of this process, which all commands share. */
+const DROPPED_BYTES_PER_MS = 65_536;
 
 /**
  * Both streams of a command as one sequence of numbered chunks, in the order they arrived, up to a number of bytes;
@@ -22,7 +24,7 @@ export class CappedOutput implements AsyncIterable<OutputChunk> {
     for (const name of ['stdout', 'stderr'] as const) {
       const stream = streams[name];
       this.open.add(stream);
-      stream.on('data', (data: Buffer) => this.take(name, data));
+      stream.on('data', (data: Buffer) => this.take(name, stream, data));
       // A broken pipe ends it like its end does: the exit says the rest.
       stream.on('error', () => stream.destroy());
       stream.once('close', () => this.forget(stream));
@@ -50,13 +52,13 @@ export class CappedOutput implements AsyncIterable<OutputChunk> {
     for (const stream of this.open) stream.resume();
   }
 
-  private take(stream: OutputStream, data: Buffer): void {
+  private take(name: OutputStream, stream: Readable, data: Buffer): void {
     const kept = data.subarray(0, this.left);
     if (kept.length < data.length) this.truncated = true;
-    if (kept.length === 0) return;
+    if (kept.length === 0) return drop(stream, data.length);
     this.left -= kept.length;
     this.seq += 1;
-    this.queue.push({ seq: this.seq, stream, data: kept });
+    this.queue.push({ seq: this.seq, stream: name, data: kept });
     if (this.queue.length >= WAITING) for (const open of this.open) open.pause();
     this.wake?.();
   }
@@ -65,4 +67,9 @@ export class CappedOutput implements AsyncIterable<OutputChunk> {
     this.open.delete(stream);
     this.wake?.();
   }
+}
+
+function drop(stream: Readable, bytes: number): void {
+  stream.pause();
+  setTimeout(() => stream.resume(), bytes / DROPPED_BYTES_PER_MS);
 }
