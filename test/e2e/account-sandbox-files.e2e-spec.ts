@@ -162,6 +162,24 @@ onAbleMachines('files', () => {
   });
 });
 
+onAbleMachines('a staged file', () => {
+  it('counts to what the workspace holds, and is refused when that is full', async () => {
+    const { account } = await newPerson();
+    const usual = server.config.SANDBOX_DISK_BYTES;
+    server.config.SANDBOX_DISK_BYTES = 1_048_576;
+    try {
+      // Measured beside the work: some more may come in before it is known to be full.
+      const refused = await eventually(async () => {
+        const answer = await account.send('POST', '/api/sandboxes/staged-file', randomBytes(400_000));
+        return answer.status !== 200 && answer;
+      });
+      expect(refused).toMatchObject({ status: 413, body: { status: 'error', code: 'workspace.full' } });
+    } finally {
+      server.config.SANDBOX_DISK_BYTES = usual;
+    }
+  });
+});
+
 onAbleMachines('the snapshot of an account', () => {
   it('is what new sandboxes begin with, also when its own is gone; dropping ends that', async () => {
     const person = await newPerson();

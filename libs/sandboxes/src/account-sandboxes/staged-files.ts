@@ -5,6 +5,7 @@ import { Clock, diskFull, DomainError, isDiskFull, urlSafeId } from '#kernel';
 import { AppConfig, type Principal } from '#platform';
 import type { Directory } from '../workspace/directory.js';
 import { receive } from '../workspace/workspace-files.js';
+import { WorkspaceRoom } from '../workspace/workspace-room.js';
 import { UPLOADS_KEPT_MS, Workspaces } from '../workspace/workspaces.js';
 
 const ID = /^[A-Za-z0-9_-]{21}$/;
@@ -24,18 +25,28 @@ export interface StagedFile {
 export class StagedFiles {
   constructor(
     private readonly workspaces: Workspaces,
+    private readonly room: WorkspaceRoom,
     private readonly config: AppConfig,
     private readonly clock: Clock,
   ) {}
 
-  /** The whole content or nothing. Errors: `payload_too_large`, `conflict` beyond 100, `unavailable` (`disk_full`). */
-  async stage({ accountId }: Principal, content: Readable, announcedBytes: number): Promise<StagedFile> {
+  /**
+   * The whole content or nothing. `announcedBytes` is 0 when its length is not known. Errors: `payload_too_large` (also
+   * `workspace.full`), `conflict` beyond 100, `unavailable` (`disk_full`).
+   */
+  stage({ accountId }: Principal, content: Readable, announcedBytes: number): Promise<StagedFile> {
+    return this.room.hold(accountId, announcedBytes, () => this.bringIn(accountId, content, announcedBytes));
+  }
+
+  private async bringIn(accountId: string, content: Readable, announcedBytes: number): Promise<StagedFile> {
     const limit = this.config.SANDBOX_MAX_UPLOAD_BYTES;
     const uploads = await this.workspaces.openUploads(accountId);
     const [part, id] = [urlSafeId(), urlSafeId()];
     try {
-      await assertRoom(uploads);
+      await assertFew(uploads);
       const bytes = await receive(uploads, part, content, limit, announcedBytes);
+      if (announcedBytes === 0) await this.room.hold(accountId, bytes, () => Promise.resolve());
+      this.room.add(accountId, bytes);
       await uploads.move(part, uploads, PREFIX + id);
       await uploads.sync();
       return { id, bytes, expiresAt: new Date(this.clock.now() + UPLOADS_KEPT_MS) };
@@ -60,7 +71,7 @@ export class StagedFiles {
   }
 }
 
-async function assertRoom(uploads: Directory): Promise<void> {
+async function assertFew(uploads: Directory): Promise<void> {
   let count = 0;
   for await (const name of uploads.names()) if (name.startsWith(PREFIX)) count += 1;
   if (count < MOST) return;
