@@ -6,8 +6,8 @@ import { isDenied, locate } from './located.js';
 
 /**
  * A scope with the places that its entries lead to now, for good: whoever makes a link of one later changes nothing of it
- * (sandbox-sessions.md §B5.3). What is missing becomes a directory, as mounts need one. Errors: `invalid_input` for one that leads out of the workspace, to other sandboxes'
- * directories, nowhere, or below a file.
+ * (sandbox-sessions.md §B5.3). What is missing becomes a directory, as mounts need one. Errors: `invalid_input` for what
+ * leads out of the workspace, to other sandboxes' directories, nowhere, or below a file.
  */
 export async function settlePlaces(root: Directory, { read, write }: FileAccess): Promise<FileAccess> {
   const places = new Map<string, string>();
