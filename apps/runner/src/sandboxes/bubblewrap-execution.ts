@@ -30,8 +30,8 @@ const FILE_TOO_LARGE = SIGNAL_EXITS + constants.signals.SIGXFSZ;
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
-/** The descriptors of bwrap after the three that every program has; those of the mounts come behind them. */
-export const FDS = { args: 3, status: 4, gate: 5, seccomp: 6, passwd: 7, group: 8, firstMount: 9 } as const;
+/** The descriptors of bwrap after the three that every program has; what it is given opened comes behind them. */
+export const FDS = { args: 3, status: 4, gate: 5, firstOpened: 6 } as const;
 
 export interface Launch {
   /** For `bwrap --args`. */
@@ -41,7 +41,9 @@ export interface Launch {
   /** The user and group to be; null to stay who one is. */
   readonly uid: number | null;
   readonly argv: readonly string[];
-  /** Open files from `FDS.seccomp` on, then open places in the order in which the options count them. */
+  /** How many entries of groups lead `opened`. The shell knows descriptors of one digit: four at the most. */
+  readonly entries: number;
+  /** From `FDS.firstOpened` on, in the order in which the options count them. */
   readonly opened: readonly number[];
   /** Where bwrap is found. */
   readonly searchPath: string;
@@ -80,12 +82,13 @@ export class BubblewrapExecution implements Execution {
     disk: DiskSpace,
   ) {
     this.oomKillsBefore = group.oomKills();
-    const [program, ...args] = [...launch.within, 'bwrap', '--args', String(FDS.args), '--', ...launch.argv];
+    const bwrap = [...launch.within, 'bwrap', '--args', String(FDS.args), '--', ...launch.argv];
+    const [program, ...args] = [...entering(launch.entries), ...bwrap];
     this.child = spawn(program!, args, {
       env: { PATH: launch.searchPath },
       cwd: '/',
       ...(launch.uid !== null && { uid: launch.uid, gid: launch.uid }),
-      stdio: [...Array<'pipe'>(FDS.seccomp).fill('pipe'), ...launch.opened],
+      stdio: [...Array<'pipe'>(FDS.firstOpened).fill('pipe'), ...launch.opened],
     });
     const { stdout, stderr } = this.child as { stdout: Readable; stderr: Readable };
     this.output = new CappedOutput({ stdout, stderr }, launch.outputBytes);
@@ -307,6 +310,15 @@ export class BubblewrapExecution implements Execution {
   private stream(fd: number): Readable & Writable {
     return this.child.stdio[fd] as Readable & Writable;
   }
+}
+
+/** A command that enters the groups whose entries are open, closes those and becomes the next one. */
+function entering(entries: number): string[] {
+  if (entries === 0) return [];
+  const fds = Array.from({ length: entries }, (_, index) => FDS.firstOpened + index);
+  const enter = fds.map((fd) => `echo 0 >&${fd}`).join(' && ');
+  const close = fds.map((fd) => `${fd}>&-`).join(' ');
+  return ['/bin/sh', '-c', `${enter} || exit 125; exec ${close}; exec "$@"`, 'sh'];
 }
 
 /** A process that has ended joins nothing; its exit says why it has. */

@@ -67,24 +67,29 @@ export class BubblewrapSandboxes {
 
   /** Starts a command; its sandbox needs no start of its own. Errors: `conflict` (`scope_changed`). */
   exec(sandbox: PlacedSandbox, command: SandboxCommand): BubblewrapExecution {
+    const group = this.groups.of(sandbox.id, sandbox.limits);
     const sources = MountSources.open(sandbox.workspace, sandbox.mounts);
     const relays: SandboxRelay[] = [];
     const handed: number[] = [];
     try {
+      handed.push(...group.openEntries());
+      const [entries, seccomp] = [handed.length, FDS.firstOpened + handed.length];
+      const fds = { ...FDS, seccomp, passwd: seccomp + 1, group: seccomp + 2 };
+      const firstMount = seccomp + 3;
       const filter = writesWhatOthersSee(sandbox) ? this.filters.shared : this.filters.alone;
       for (const content of [filter, ...this.handed]) handed.push(content.open());
       if (sandbox.egress) relays.push(SandboxRelay.toEgress(sandbox.egress));
       if (command.model) relays.push(SandboxRelay.toModel(command.model));
       if (command.entrance !== undefined) relays.push(SandboxRelay.fromServer(command.entrance));
       const opened = sources.entries();
-      const fdOf = new Map(opened.map(([mount], index) => [mount, FDS.firstMount + index]));
+      const fdOf = new Map(opened.map(([mount], index) => [mount, firstMount + index]));
       const home = insidePath(sandbox.ownDirectory);
       const options = bubblewrapArguments({
         system: this.system,
         hidden: this.hidden,
         mounts: sandbox.mounts.map((mount) => ({ mount, fd: fdOf.get(mount) ?? null })),
-        relays: relays.flatMap((relay, index) => relay.bind(FDS.firstMount + opened.length + index)),
-        fds: FDS,
+        relays: relays.flatMap((relay, index) => relay.bind(firstMount + opened.length + index)),
+        fds,
         scratchBytes: sandbox.limits.scratchBytes,
         env: { PATH: SEARCH_PATH, HOME: home, LANG: 'C.UTF-8', ...variablesOf(relays), ...command.env },
         cwd: command.cwd ?? home,
@@ -100,6 +105,7 @@ export class BubblewrapSandboxes {
           within: this.processors.become(sandbox.id, sandbox.limits.cpus),
           uid: this.identity.startedAs,
           searchPath: this.searchPath,
+          entries,
           opened: [...handed, ...opened.map(([, place]) => place), ...relays.map(({ fd }) => fd)],
           timeoutMs: command.timeoutMs,
           outputBytes: command.outputBytes,
@@ -107,7 +113,7 @@ export class BubblewrapSandboxes {
           isHeld: command.isHeld ?? false,
           isWatched: this.groups.level === 'supervised',
         },
-        this.groups.of(sandbox.id, sandbox.limits),
+        group,
         this.diskOf(sandbox.workspace),
       );
       this.keep(sandbox.id, execution);

@@ -29,12 +29,13 @@ export function openCgroupV1(
 
 class GroupV1 implements KernelGroup {
   readonly folders: readonly string[];
-  readonly joinedBy: readonly string[];
+  readonly enteredBy: readonly string[];
+  readonly joinedBy = [];
 
   constructor(private readonly of: Folders) {
     this.folders = Object.values(of);
     for (const folder of this.folders) mkdirSync(folder, { recursive: true });
-    this.joinedBy = this.folders.map((folder) => join(folder, 'cgroup.procs'));
+    this.enteredBy = this.folders.map((folder) => join(folder, 'tasks'));
   }
 
   limit({ memoryBytes, processes, cpus }: SandboxLimits): void {

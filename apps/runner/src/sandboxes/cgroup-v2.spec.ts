@@ -165,7 +165,14 @@ onAbleMachines('a delegated hierarchy of the kernel', () => {
     const groups = new KernelGroups('cgroup-v2', [own], (id) => {
       const folder = join(own, id);
       mkdirSync(folder);
-      return { folders: [folder], joinedBy: [], oomKills: () => 0, refusedForks: () => 0, limit: () => undefined };
+      return {
+        folders: [folder],
+        enteredBy: [],
+        joinedBy: [],
+        oomKills: () => 0,
+        refusedForks: () => 0,
+        limit: () => undefined,
+      };
     });
     const limits = { memoryBytes: 1, processes: 1, cpus: 1, scratchBytes: 1, diskBytes: 1 };
     for (const id of ['one', 'other']) groups.of(id, limits);

@@ -105,6 +105,7 @@ function wordsOf(folder: string, name: string): string[] {
 /** One group; its folder is made with it. */
 export class GroupV2 implements KernelGroup {
   readonly folders: readonly string[];
+  readonly enteredBy = [];
   readonly joinedBy: readonly string[];
 
   constructor(private readonly folder: string) {

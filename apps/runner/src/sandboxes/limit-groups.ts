@@ -1,9 +1,15 @@
+import { closeSync, constants, openSync } from 'node:fs';
 import { DomainError } from '#kernel';
 import type { LimitLevel, SandboxLimits } from '#sandboxes';
 import { removeGroup } from './group-folders.js';
 
 /** What keeps the limits of one sandbox, whatever runs in it. */
 export interface LimitGroup {
+  /**
+   * Opens the files by which a process enters the group by itself, with a 0 for each: the kernel needs no lock for it that
+   * every fork of the machine waits for. To be closed by the caller; none where groups are joined.
+   */
+  openEntries(): number[];
   /** Files into which the id of a process is written to make it, and what it starts, one of the group. */
   readonly joinedBy: readonly string[];
   /** How many processes the kernel has ended for memory so far. */
@@ -24,7 +30,8 @@ export interface LimitGroups {
 }
 
 /** A group of the kernel, in one folder or, where controllers have hierarchies of their own, in several. */
-export interface KernelGroup extends Omit<LimitGroup, 'noteStorm'> {
+export interface KernelGroup extends Omit<LimitGroup, 'noteStorm' | 'openEntries'> {
+  readonly enteredBy: readonly string[];
   readonly folders: readonly string[];
   limit(limits: SandboxLimits): void;
 }
@@ -53,25 +60,22 @@ export class KernelGroups implements LimitGroups {
   ) {}
 
   of(sandboxId: string, limits: SandboxLimits): LimitGroup {
-    try {
-      const group = this.groups.get(sandboxId) ?? this.make(sandboxId);
-      this.groups.set(sandboxId, group);
-      const due = { ...limits, processes: this.processesOf(group, limits) };
+    const group = settingLimits(() => {
+      const made = this.groups.get(sandboxId) ?? this.make(sandboxId);
+      this.groups.set(sandboxId, made);
+      const due = { ...limits, processes: this.processesOf(made, limits) };
       const wanted = JSON.stringify(due);
-      if (this.limited.get(group) !== wanted) group.limit(due);
-      this.limited.set(group, wanted);
-      return {
-        joinedBy: group.joinedBy,
-        oomKills: () => group.oomKills(),
-        refusedForks: () => group.refusedForks(),
-        noteStorm: () => this.storms.set(group, [...(this.storms.get(group) ?? []), this.now()]),
-      };
-    } catch (cause) {
-      throw new DomainError('unavailable', 'The limits of the sandbox could not be set', {
-        reason: 'sandbox_failed',
-        cause,
-      });
-    }
+      if (this.limited.get(made) !== wanted) made.limit(due);
+      this.limited.set(made, wanted);
+      return made;
+    });
+    return {
+      openEntries: () => settingLimits(() => openAll(group.enteredBy)),
+      joinedBy: group.joinedBy,
+      oomKills: () => group.oomKills(),
+      refusedForks: () => group.refusedForks(),
+      noteStorm: () => this.storms.set(group, [...(this.storms.get(group) ?? []), this.now()]),
+    };
   }
 
   async remove(sandboxId: string): Promise<void> {
@@ -99,7 +103,35 @@ export class KernelGroups implements LimitGroups {
   }
 }
 
-const NO_GROUP: LimitGroup = { joinedBy: [], oomKills: () => 0, refusedForks: () => 0, noteStorm: () => undefined };
+function settingLimits<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (cause) {
+    throw new DomainError('unavailable', 'The limits of the sandbox could not be set', {
+      reason: 'sandbox_failed',
+      cause,
+    });
+  }
+}
+
+function openAll(files: readonly string[]): number[] {
+  const opened: number[] = [];
+  try {
+    for (const file of files) opened.push(openSync(file, constants.O_WRONLY));
+    return opened;
+  } catch (error) {
+    for (const fd of opened) closeSync(fd);
+    throw error;
+  }
+}
+
+const NO_GROUP: LimitGroup = {
+  openEntries: () => [],
+  joinedBy: [],
+  oomKills: () => 0,
+  refusedForks: () => 0,
+  noteStorm: () => undefined,
+};
 
 /** Where the kernel offers no groups: each command is watched by itself. */
 export class NoLimitGroups implements LimitGroups {
