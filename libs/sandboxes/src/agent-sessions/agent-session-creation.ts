@@ -14,6 +14,9 @@ import { Workspaces } from '../workspace/workspaces.js';
 import { type AgentSession, endOf, type NewAgentSession } from './agent-session.js';
 import { AgentSessionsRepository } from './agent-sessions.repository.js';
 
+/** More than PostgreSQL has connections, and so transactions that may be under way. */
+const MOST_AT_ONCE = 500;
+
 /** Makes sessions of the agent surface, with what they keep of their workspace and account for life (§B3.1). */
 @Injectable()
 export class AgentSessionCreation {
@@ -34,21 +37,28 @@ export class AgentSessionCreation {
    */
   async create(caller: Principal, asked: NewAgentSession): Promise<AgentSession> {
     const { accountId } = caller;
-    const limit = entitlementsOf(await this.tiers.of(caller)).agentSessions;
-    const input = { ...asked, fileAccess: await this.placesOf(accountId, asked.fileAccess) };
-    const view = { caller, accountId, scope: new AccessScope(NOBODY, input.fileAccess) };
+    const [tier, fileAccess] = await Promise.all([this.tiers.of(caller), this.placesOf(accountId, asked.fileAccess)]);
+    const { agentSessions: limit } = entitlementsOf(tier);
+    const input = { ...asked, fileAccess };
+    const view = { caller, accountId, scope: new AccessScope(NOBODY, fileAccess) };
     const instructions = await this.files.instructions(view);
     return this.db.transaction(async () => {
-      await this.sessions.lockAccount(accountId);
       const now = this.clock.date();
-      const used = await this.sessions.count(accountId, now);
-      if (used >= limit) throw sessionLimit(used, limit);
+      await this.assertRoom(accountId, limit, now);
       const session = await this.insert(caller, input, instructions, now);
       await this.skills.giveTo(session.id, accountId);
       const what = { event: SANDBOX_CREATED, action: 'sandbox.create' };
       await this.journal.record(caller, session, what, { surface: 'agent' });
       return session;
     });
+  }
+
+  /** Near the limit creations of an account wait for each other; far from it they cannot reach it together. */
+  private async assertRoom(accountId: string, limit: number, now: Date): Promise<void> {
+    if ((await this.sessions.count(accountId, now)) < limit - MOST_AT_ONCE) return;
+    await this.sessions.lockAccount(accountId);
+    const used = await this.sessions.count(accountId, now);
+    if (used >= limit) throw sessionLimit(used, limit);
   }
 
   private async placesOf(accountId: string, access: FileAccess): Promise<FileAccess> {

@@ -122,15 +122,29 @@ export class ExecutionsRepository {
     );
   }
 
+  /**
+   * Stores the end of a command and forgets what ended in its sandbox before, beyond the newest `most` and their first
+   * `bytes`; answers which those are.
+   */
   async end(
-    id: string,
+    { id, sandboxId }: Pick<ExecutionRecord, 'id' | 'sandboxId'>,
     { facts, error, bytes, at }: { facts: ExitFacts | null; error: string | null; bytes: number; at: Date },
-  ): Promise<void> {
-    await this.db.query(
-      `update execution set facts = $2, error = $3, output_bytes = $4, ended_at = $5
-        where id = $1 and (ended_at is null or facts is null)`,
-      [id, facts && JSON.stringify(facts), error, bytes, at],
+    kept: { readonly most: number; readonly bytes: number },
+  ): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }>(
+      `with ended as (
+         update execution set facts = $3, error = $4, output_bytes = $5, ended_at = $6
+          where id = $1 and (ended_at is null or facts is null))
+       delete from execution where id in (
+         select id from (
+           select id, ended_at, row_number() over newest as place,
+                  sum(case id when $1 then $5 else output_bytes end) over newest as total
+             from execution where sandbox_id = $2 window newest as (order by started_at desc, id desc)) ranked
+          where ended_at is not null and id <> $1 and place > 1 and (place > $7 or total > $8))
+       returning id`,
+      [id, sandboxId, facts && JSON.stringify(facts), error, bytes, at, kept.most, kept.bytes],
     );
+    return rows.map((row) => row.id);
   }
 
   /** Ends those whose process is gone. */
@@ -139,20 +153,6 @@ export class ExecutionsRepository {
       `update execution set error = $1, ended_at = $2 where ended_at is null and lease_expires_at <= now()`,
       [error, at],
     );
-  }
-
-  /** Forgets what ended in the sandbox beyond its newest `most` and their first `bytes`; answers which. */
-  async prune(sandboxId: string, most: number, bytes: number): Promise<string[]> {
-    const rows = await this.db.query<{ id: string }>(
-      `delete from execution where id in (
-         select id from (
-           select id, ended_at, row_number() over newest as place, sum(output_bytes) over newest as total
-             from execution where sandbox_id = $1 window newest as (order by started_at desc, id desc)) ranked
-          where ended_at is not null and place > 1 and (place > $2 or total > $3))
-       returning id`,
-      [sandboxId, most, bytes],
-    );
-    return rows.map(({ id }) => id);
   }
 
   /** Those of the ids that are sandboxes. */

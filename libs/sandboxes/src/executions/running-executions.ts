@@ -11,8 +11,7 @@ import { ExecutionsRepository } from './executions.repository.js';
 const KEEP_MS = 3_000;
 const END_TRIES = 5;
 /** What is kept of a session's ended commands. */
-const MOST_KEPT = 100;
-const MOST_BYTES = 67_108_864;
+const KEPT = { most: 100, bytes: 67_108_864 } as const;
 
 type Owner = Pick<ExecutionRecord, 'id' | 'sandboxId'>;
 
@@ -106,8 +105,7 @@ export class RunningExecutions implements BeforeApplicationShutdown {
   ): Promise<void> {
     for (let attempt = 1; attempt <= END_TRIES; attempt += 1) {
       try {
-        await this.repository.end(id, { ...end, at: this.clock.date() });
-        const forgotten = await this.repository.prune(sandboxId, MOST_KEPT, MOST_BYTES);
+        const forgotten = await this.repository.end({ id, sandboxId }, { ...end, at: this.clock.date() }, KEPT);
         for (const old of forgotten) await this.logs.remove({ id: old, sandboxId });
         return;
       } catch (error) {
