@@ -64,6 +64,8 @@ describe('an agent session', () => {
     expect(body.last_activity).toBe(body.created_at);
     expect(body.expires_at).toBeCloseTo((body.created_at as number) + 300, 3);
     expect(await alice.get(`/v1/sessions/${body.id}`)).toMatchObject({ status: 200, body });
+    const { sandboxes } = (await alice.get('/health')).body as { sandboxes: { level?: string } };
+    expect(body.limit_level).toBe(sandboxes.level ?? null);
   });
 
   it('takes white space for no body, and refuses what is no JSON object', async () => {

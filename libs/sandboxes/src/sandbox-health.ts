@@ -1,10 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Clock } from '#kernel';
 import { AppConfig, Health } from '#platform';
 import { whatDoorsLack } from './egress/door-folder.js';
-import { SandboxProvider, type SandboxSupport } from './provider/sandbox-provider.js';
+import { type LimitLevel, SandboxProvider, type SandboxSupport } from './provider/sandbox-provider.js';
 
 const LOOK_AGAIN_MS = 10_000;
+/** How long the first one may keep somebody waiting: it starts a process. */
+const FIRST_LOOK_MS = 2_000;
 
 /** Tells the server's health whether commands can run. The first look starts what runs them. */
 @Injectable()
@@ -12,6 +15,7 @@ export class SandboxHealth implements OnModuleInit {
   private known: SandboxSupport | null = null;
   private doorsLack: string | null = null;
   private lookedAt = -Infinity;
+  private looking: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly health: Health,
@@ -22,6 +26,13 @@ export class SandboxHealth implements OnModuleInit {
 
   onModuleInit(): void {
     this.health.addPart('sandboxes', () => this.describe());
+  }
+
+  /** How the limits of sandboxes are kept; null while that is not known, and where none can run. */
+  async level(): Promise<LimitLevel | null> {
+    this.look();
+    if (!this.known) await Promise.race([this.looking, pause(FIRST_LOOK_MS, undefined, { ref: false })]);
+    return this.known?.isAvailable ? this.known.level : null;
   }
 
   private describe(): object {
@@ -38,7 +49,7 @@ export class SandboxHealth implements OnModuleInit {
     if (now - this.lookedAt < LOOK_AGAIN_MS) return;
     this.lookedAt = now;
     void whatDoorsLack(this.config).then((lack) => (this.doorsLack = lack));
-    this.provider.support().then(
+    this.looking = this.provider.support().then(
       (support) => (this.known = support),
       (error: Error) => (this.known = { isAvailable: false, reason: error.message }),
     );

@@ -11,6 +11,7 @@ import type { Response } from 'express';
 import { ApiFailures, Caller, type Principal, RequireScopes } from '#platform';
 import { AgentSessionCreation } from '../agent-sessions/agent-session-creation.js';
 import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
+import { SandboxHealth } from '../sandbox-health.js';
 import {
   AgentBulkDeleteQuery,
   AgentChangeSessionBody,
@@ -26,6 +27,7 @@ export class AgentSessionsController {
   constructor(
     private readonly sessions: AgentSessionsService,
     private readonly creation: AgentSessionCreation,
+    private readonly health: SandboxHealth,
   ) {}
 
   /** A session in the account's workspace, ready at once. Every field is optional, and so is the body. */
@@ -35,7 +37,8 @@ export class AgentSessionsController {
   @ApiCreatedResponse({ type: AgentSessionRecord })
   @ApiFailures({ 429: '`session.limit`: as many exist as the plan allows; or too many requests' })
   async create(@Caller() caller: Principal, @Body() body?: AgentCreateSessionBody): Promise<AgentSessionRecord> {
-    return AgentSessionRecord.from(await this.creation.create(caller, AgentCreateSessionBody.toNew(body)));
+    const session = await this.creation.create(caller, AgentCreateSessionBody.toNew(body));
+    return AgentSessionRecord.from(session, await this.health.level());
   }
 
   /** The account's sessions, newest first. A page that is not the last one names the next in `X-Next-After`. */
@@ -52,7 +55,8 @@ export class AgentSessionsController {
     const { sessions, hasMore } = await this.sessions.list(caller, limit, after);
     const last = sessions.at(-1);
     if (hasMore && last) response.setHeader('X-Next-After', AgentSessionListQuery.positionOf(last));
-    return sessions.map((session) => AgentSessionRecord.from(session));
+    const level = await this.health.level();
+    return sessions.map((session) => AgentSessionRecord.from(session, level));
   }
 
   @Get(':session_id')
@@ -60,7 +64,7 @@ export class AgentSessionsController {
   @ApiOperation({ operationId: 'getAgentSession', summary: 'Get an agent session' })
   @ApiOkResponse({ type: AgentSessionRecord })
   async get(@Caller() caller: Principal, @Param('session_id') id: string): Promise<AgentSessionRecord> {
-    return AgentSessionRecord.from(await this.sessions.get(caller, id));
+    return AgentSessionRecord.from(await this.sessions.get(caller, id), await this.health.level());
   }
 
   /** Sets members of the metadata; others stay. Its agent and its tools do the same. */
@@ -74,7 +78,8 @@ export class AgentSessionsController {
     @Body() body: AgentChangeSessionBody,
   ): Promise<AgentSessionRecord> {
     const change = AgentChangeSessionBody.toChange(body);
-    return AgentSessionRecord.from(await this.sessions.changeMetadata(caller, id, change));
+    const session = await this.sessions.changeMetadata(caller, id, change);
+    return AgentSessionRecord.from(session, await this.health.level());
   }
 
   /** Ends the session with all it runs. The files of the workspace stay. A second call is 404. */

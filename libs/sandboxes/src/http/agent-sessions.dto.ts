@@ -9,6 +9,7 @@ import type { AgentSessionCondition } from '../agent-sessions/agent-sessions.ser
 import { toClientTools } from '../agent-sessions/client-tools.js';
 import { toIdleSeconds } from '../agent-sessions/idle-duration.js';
 import { type Metadata, toMetadata } from '../agent-sessions/metadata.js';
+import type { LimitLevel } from '../provider/sandbox-provider.js';
 import { toFileAccess } from '../scope/file-access.js';
 
 const DEFAULT_TTL = 14_400;
@@ -110,7 +111,14 @@ export class AgentSessionRecord {
   @ApiProperty({ type: String, nullable: true, description: 'The captured session its conversation is recorded as' })
   captured_session_id!: string | null;
 
-  static from(session: AgentSession): AgentSessionRecord {
+  @ApiProperty({
+    enum: ['cgroup-v2', 'cgroup-v1', 'supervised'],
+    nullable: true,
+    description: 'How the limits of its commands are kept here; null where none can run',
+  })
+  limit_level!: LimitLevel | null;
+
+  static from(session: AgentSession, level: LimitLevel | null): AgentSessionRecord {
     return {
       id: session.id,
       created_at: toSeconds(session.createdAt),
@@ -123,6 +131,7 @@ export class AgentSessionRecord {
       file_access: { read: [...session.fileAccess.read], write: [...session.fileAccess.write] },
       expires_at: toSeconds(session.endsAt),
       captured_session_id: session.capturedSessionId,
+      limit_level: level,
     };
   }
 }
