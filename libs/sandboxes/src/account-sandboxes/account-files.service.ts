@@ -8,7 +8,7 @@ import type { CodingSession } from '../coding-sessions/coding-session.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
 import { OwnDirectories } from '../lifecycle/own-directories.js';
 import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
-import { asAbsent, toCheckoutPath } from '../workbench/checkout-files.service.js';
+import { toCheckoutPath, wholeFile } from '../workbench/checkout-files.service.js';
 import { Directory } from '../workspace/directory.js';
 import { fileTree, type FileTree } from '../workspace/file-tree.js';
 import { type FileView, WorkspaceFiles, type WrittenFile } from '../workspace/workspace-files.js';
@@ -55,7 +55,7 @@ export class AccountFilesService {
     const session = await this.sandboxOf(caller, sandboxId);
     // Looking into a lost directory would make an empty one, which nothing is restored into.
     if (!(await this.directories.exists(session))) throw new DomainError('not_found', 'File not found');
-    const content = await this.contentOf(viewOf(caller, session), inCheckout(session, path));
+    const content = await wholeFile(this.files, viewOf(caller, session), inCheckout(session, path), MAX_READ_BYTES);
     const isText = isUtf8(content) && !content.includes(0);
     const encoding = isText ? 'utf-8' : 'base64';
     const text = content.toString(isText ? 'utf8' : 'base64');
@@ -91,21 +91,6 @@ export class AccountFilesService {
       return await fileTree(own, CHECKOUT, MAX_TREE);
     } finally {
       await own.close();
-    }
-  }
-
-  private async contentOf(view: FileView, path: string): Promise<Buffer> {
-    const file = await this.files.open(view, path).catch(asAbsent);
-    if (file.kind === 'directory') throw new DomainError('bad_request', 'Path is a directory', { field: 'path' });
-    try {
-      if (file.size > MAX_READ_BYTES)
-        throw new DomainError('payload_too_large', 'File is too large', { details: { limit: MAX_READ_BYTES } });
-      const parts: Buffer[] = [];
-      if (file.size > 0)
-        for await (const part of file.read({ start: 0, end: file.size }) as AsyncIterable<Buffer>) parts.push(part);
-      return Buffer.concat(parts);
-    } finally {
-      await file.close();
     }
   }
 }

@@ -21,7 +21,7 @@ export interface CommandTurn {
   /** The conversation, the new message last. */
   readonly messages: readonly LlmMessage[];
   readonly clientTools: ClientTools;
-  /** What the turn adds to the conversation, in whole. */
+  /** What the turn adds to the conversation, in whole: every call of a tool with its result. */
   keep(messages: readonly LlmMessage[]): Promise<void>;
   /** Progress that it tells beside; nobody is told when left out. Errors: `invalid_input`. */
   readonly tell?: (change: unknown) => Promise<void>;

@@ -1,34 +1,25 @@
 import { Injectable } from '@nestjs/common';
-import { AppConfig, Llm, type LlmEndpoint, type LlmMessage } from '#platform';
-import { AgentCommand } from '../agent-command/agent-command.js';
+import { AppConfig, Llm } from '#platform';
+import { AgentCommand, type CommandTurn } from '../agent-command/agent-command.js';
 import type { ConversationRef } from '../conversations/conversation.js';
 import { ConversationCheckouts, type WatchedCheckout } from '../conversations/conversation-checkouts.js';
 import type { SandboxUse } from '../lifecycle/sandbox-lifecycle.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
 import type { FileView } from '../workspace/workspace-files.js';
 import type { AgentOutcome } from './agent-event.js';
-import { AgentLoop, type ClientTools } from './agent-loop.js';
+import { AgentLoop } from './agent-loop.js';
 import type { RunningAgent } from './agent-runs.service.js';
 import { metadataTool } from './metadata-tool.js';
 import { SandboxTools } from './sandbox-tools.js';
 
 /** One answer in a conversation of whichever surface. */
-export interface SandboxAnswer {
+export interface SandboxAnswer extends Omit<CommandTurn, 'place' | 'cwd'> {
   readonly conversation: ConversationRef;
   readonly use: SandboxUse;
   readonly view: FileView;
   /** Where relative paths start, below the workspace; '' for the workspace itself. */
   readonly base: string;
   readonly checkout: WatchedCheckout;
-  readonly endpoint: LlmEndpoint;
-  readonly instructions: string;
-  /** The conversation, the new message last. */
-  readonly messages: readonly LlmMessage[];
-  readonly clientTools: ClientTools;
-  /** What the answer adds to the conversation, in whole: every call of a tool with its result. */
-  keep(messages: readonly LlmMessage[]): Promise<void>;
-  /** Progress that is told beside the answer; nobody is told when left out. Errors: `invalid_input`. */
-  readonly tell?: (change: unknown) => Promise<void>;
 }
 
 /** Answers in a sandbox: a model with its tools, or the operator's command in it. */

@@ -50,21 +50,24 @@ export class CheckoutFilesService {
     });
   }
 
-  private async contentOf(caller: Principal, { session, place }: Workbench, path: string): Promise<Buffer> {
+  private contentOf(caller: Principal, { session, place }: Workbench, path: string): Promise<Buffer> {
     const view: FileView = { caller, accountId: session.accountId, scope: place.scope };
-    const inWorkspace = [...checkoutOf(place.scope), path].join('/');
-    const file = await this.files.open(view, inWorkspace).catch(asAbsent);
-    if (file.kind === 'directory') throw new DomainError('bad_request', 'Path is a directory');
-    try {
-      if (file.size > MAX_TEXT_BYTES)
-        throw new DomainError('payload_too_large', 'File is too large', { details: { limit: MAX_TEXT_BYTES } });
-      const parts: Buffer[] = [];
-      if (file.size > 0)
-        for await (const part of file.read({ start: 0, end: file.size }) as AsyncIterable<Buffer>) parts.push(part);
-      return Buffer.concat(parts);
-    } finally {
-      await file.close();
-    }
+    return wholeFile(this.files, view, [...checkoutOf(place.scope), path].join('/'), MAX_TEXT_BYTES);
+  }
+}
+
+/** Errors: `not_found`, `bad_request` for a directory, `payload_too_large`. */
+export async function wholeFile(files: WorkspaceFiles, view: FileView, path: string, limit: number): Promise<Buffer> {
+  const file = await files.open(view, path).catch(asAbsent);
+  if (file.kind === 'directory') throw new DomainError('bad_request', 'Path is a directory', { field: 'path' });
+  try {
+    if (file.size > limit) throw new DomainError('payload_too_large', 'File is too large', { details: { limit } });
+    const parts: Buffer[] = [];
+    if (file.size > 0)
+      for await (const part of file.read({ start: 0, end: file.size }) as AsyncIterable<Buffer>) parts.push(part);
+    return Buffer.concat(parts);
+  } finally {
+    await file.close();
   }
 }
 
@@ -82,7 +85,7 @@ function isShortName(name: string): boolean {
 }
 
 /** Inside the sandbox a link that leads out of it leads nowhere, and so it does here. */
-export function asAbsent(error: unknown): never {
+function asAbsent(error: unknown): never {
   const isAbsent = error instanceof DomainError && ['forbidden', 'not_found', 'conflict'].includes(error.code);
   if (isAbsent && error.reason === 'not_a_file') throw new DomainError('bad_request', 'Path is not a file');
   throw isAbsent ? new DomainError('not_found', 'File not found') : error;
