@@ -25,7 +25,7 @@ beforeAll(async () => {
   await writeFile(join(trusted, 'ca.pem'), LOCALHOST.cert);
   [peer, stranger] = await Promise.all([GitHttpsPeer.start(), GitHttpsPeer.start(STRANGER)]);
   server = await startTestServer({
-    SANDBOX_CLONE_HOSTS: `github.com,${peer.host},${stranger.host}`,
+    SANDBOX_CLONE_HOSTS: `github.com,absent.invalid,${peer.host},${stranger.host}`,
     OUTBOUND_ALLOW_PRIVATE: 'localhost',
     NODE_EXTRA_CA_CERTS: join(trusted, 'ca.pem'),
     SANDBOX_MAX_CLONE_BYTES: '2000000',
@@ -120,6 +120,11 @@ describe('a repository of another server', () => {
 
   it('that is not there is told so', async () => {
     expect(await failureOf(`${peer.origin}/open/absent.git`)).toMatch(/not found/);
+  });
+
+  it('whose server is not found is a failure of the session', async () => {
+    const reason = await failureOf('https://absent.invalid/acme/app.git');
+    expect(reason).toMatch(/^absent\.invalid (?:has no address|could not be resolved)$/);
   });
 
   it('that is too large is broken off', async () => {

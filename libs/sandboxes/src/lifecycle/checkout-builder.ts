@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { UsersService } from '#accounts';
-import { faultPoint, onDisk } from '#kernel';
+import { DomainError, faultPoint, onDisk } from '#kernel';
 import { AppConfig, type Principal } from '#platform';
 import { RepoCheckouts } from '#repos';
 import { CHECKOUT } from '../coding-sessions/checkout.js';
@@ -35,19 +35,21 @@ export class CheckoutBuilder {
 
   /**
    * Looks whether the caller may have it before anything is begun, and answers the work for whoever holds the sandbox's
-   * lease. Errors: those of `RepoCheckouts.sourceOf`; the work throws those of `checkOut`.
+   * lease. Errors: those of `RepoCheckouts.sourceOf`, but for a server that is not found: that one, and those of
+   * `checkOut`, are the work's, for the session to say.
    */
   async prepare(
     caller: Principal,
     { cloneUrl, branch, isNewBranch }: Checkout,
   ): Promise<(life: Life, signal: AbortSignal) => Promise<LifeChange>> {
-    const source = cloneUrl === null ? null : await this.checkouts.sourceOf(caller, cloneUrl);
+    const source = cloneUrl === null ? null : await this.checkouts.sourceOf(caller, cloneUrl).catch(whenNotFound);
     const { displayName, email } = await this.users.get(caller.userId);
     const author = { name: displayName?.trim() || caller.accountSlug, email };
     const names = isNewBranch ? { branch: null, newBranch: branch } : { branch, newBranch: null };
     const { SANDBOX_MAX_CLONE_BYTES: maxBytes, SANDBOX_CLONE_SECONDS: seconds } = this.config;
     const limits = { maxBytes, maxFiles: MAX_FILES, seconds };
     return async (life, signal) => {
+      if (source instanceof DomainError) throw source;
       const built = await this.directories.build(life);
       try {
         const target = join(built, CHECKOUT);
@@ -66,4 +68,9 @@ export class CheckoutBuilder {
       }
     };
   }
+}
+
+function whenNotFound(error: unknown): DomainError {
+  if (error instanceof DomainError && (error.code === 'upstream_failed' || error.code === 'timeout')) return error;
+  throw error;
 }
