@@ -202,6 +202,14 @@ describe('large bodies', () => {
     expect((await nobody.get('/livez')).status).toBe(200);
   });
 
+  it('that are not compressed as they say are refused by whoever reads them', async () => {
+    const { id } = (await alice.post('/v1/sessions')).body as { id: string };
+    const headers = { 'content-encoding': 'gzip' };
+    const put = await alice.send('PUT', `/v1/sessions/${id}/files/a`, randomBytes(3_000), headers);
+    const staged = await alice.send('POST', '/api/sandboxes/staged-file', gzipSync('cut').subarray(0, -9), headers);
+    expect([put.status, staged.status]).toEqual([400, 400]);
+  });
+
   it('of exactly the limit pass', async () => {
     const empty = JSON.stringify({ branch: 'main', message: 'm', changes: [{ path: 'big.txt', content: '' }] });
     const content = 'x'.repeat(LIMIT - empty.length);

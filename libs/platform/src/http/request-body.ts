@@ -79,7 +79,7 @@ class GatheredBody {
   }
 }
 
-/** The body as a stream with its content encoding undone. Tells a waiting client (Expect: 100-continue) to go on. */
+/** The body as a stream with its content encoding undone, failing with `invalid_input` where it has another. Tells a waiting client (Expect: 100-continue) to go on. */
 export function bodyStream(request: Request): Readable {
   if (request.headers.expect?.toLowerCase() === '100-continue') request.res?.writeContinue();
   const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
@@ -92,9 +92,19 @@ export function bodyStream(request: Request): Readable {
 function piped(request: Request, inflate: ReturnType<typeof createGunzip>): Readable {
   // Whoever reads learns of a body that is no such thing. One that nobody reads, refused as it is, must not end the process.
   inflate.on('error', () => undefined);
+  const destroy = inflate.destroy.bind(inflate);
+  inflate.destroy = (error) => destroy(isInflateError(error) ? invalidEncoding(error) : error);
   request.once('error', (error) => inflate.destroy(error));
   request.once('aborted', () => inflate.destroy(new Error('the client went away')));
   return request.pipe(inflate);
+}
+
+function isInflateError(error: NodeJS.ErrnoException | undefined): boolean {
+  return error?.code?.startsWith('Z_') ?? false;
+}
+
+function invalidEncoding(cause: unknown): DomainError {
+  return new DomainError('invalid_input', 'The body is not encoded as Content-Encoding says', { cause });
 }
 
 /**

@@ -38,15 +38,7 @@ export async function streamReply(
     response.status(200).setHeader('Content-Type', type).setHeader('Cache-Control', 'no-cache');
     await pipeline(reply, counter, response);
   } catch (error) {
-    if (!gone.signal.aborted) throw isInflateError(body.errored) ? invalidEncoding(body.errored) : error;
+    if (!gone.signal.aborted) throw body.errored instanceof DomainError ? body.errored : error;
   }
   return bytes;
-}
-
-function isInflateError(error: NodeJS.ErrnoException | null): boolean {
-  return error?.code?.startsWith('Z_') ?? false;
-}
-
-function invalidEncoding(cause: unknown): DomainError {
-  return new DomainError('invalid_input', 'Invalid gzip body', { cause });
 }
