@@ -55,7 +55,8 @@ async function sealAll(limit?: number): Promise<void> {
 async function othersEnded(): Promise<void> {
   for (let waited = 0; waited < 30_000; waited += 20) {
     const [row] = await db.query<{ isOver: boolean }>(
-      `select coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) as "isOver" from audit`,
+      `select coalesce(max(xid) filter (where xid < pg_snapshot_xmax(pg_current_snapshot()))
+         < pg_snapshot_xmin(pg_current_snapshot()), true) as "isOver" from audit`,
     );
     if (row?.isOver) return;
     await sleep(20);
