@@ -1,6 +1,7 @@
 import { failure, newSandboxPerson, type SandboxPerson } from '../support/account-sandboxes.js';
 import { Client, createRepo } from '../support/client.js';
 import { createOrg } from '../support/organisations.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { SandboxCli, SandboxCliFailure } from '../support/peers/sandbox-cli.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
@@ -14,9 +15,7 @@ beforeAll(async () => {
   model = await LlmPeer.start();
   server = await startTestServer({
     PUBLIC_URL: 'https://roundhouse.test',
-    LLM_BASE_URL: model.baseUrl,
-    LLM_API_KEY: model.key,
-    LLM_MODEL: 'test-model',
+    ...modelSettings(model),
   });
 });
 

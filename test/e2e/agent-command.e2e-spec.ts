@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { startCheckout } from '../support/checkouts.js';
 import { type Client, signUp, type TestAccount } from '../support/client.js';
 import { EventStream, type ServerEvent } from '../support/event-stream.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { onAbleMachines as withSandboxes, running } from '../support/sandboxes.js';
@@ -109,9 +110,7 @@ let alice: TestAccount;
 beforeAll(async () => {
   peer = await LlmPeer.start();
   server = await startTestServer({
-    LLM_BASE_URL: peer.baseUrl,
-    LLM_API_KEY: peer.key,
-    LLM_MODEL: 'test-model',
+    ...modelSettings(peer),
     AGENT_TOKENS_PER_TURN: '4000',
     AGENT_COMMAND: 'exec $(cat agent-command)',
   });

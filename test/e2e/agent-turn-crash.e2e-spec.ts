@@ -6,6 +6,7 @@ import pg from 'pg';
 import { Client, signUp } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { EventStream } from '../support/event-stream.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { type ServerProcess, startServerProcess } from '../support/server-process.js';
 import { answerIn, openFrames, sendChat, userSays } from '../support/ui-stream.js';
@@ -19,9 +20,7 @@ const start = (): Promise<ServerProcess> =>
   startServerProcess({
     DATABASE_URL: database.url,
     DATA_DIR: dataDir,
-    LLM_BASE_URL: peer.baseUrl,
-    LLM_API_KEY: peer.key,
-    LLM_MODEL: 'test-model',
+    ...modelSettings(peer),
   });
 
 beforeAll(async () => {

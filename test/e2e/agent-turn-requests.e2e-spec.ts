@@ -2,6 +2,7 @@ import { PeriodicTasks } from '../../libs/platform/src/index.js';
 import { type Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
 import { EventStream } from '../support/event-stream.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -19,9 +20,7 @@ let alice: TestAccount;
 beforeAll(async () => {
   peer = await LlmPeer.start();
   server = await startTestServer({
-    LLM_BASE_URL: peer.baseUrl,
-    LLM_API_KEY: peer.key,
-    LLM_MODEL: 'test-model',
+    ...modelSettings(peer),
     AGENT_TURNS_PER_HOUR: String(TURNS_PER_HOUR),
     AGENT_TOKENS_PER_TURN: '4000',
   });

@@ -1,5 +1,6 @@
 import { Client, signUp, type TestAccount } from '../support/client.js';
 import { EventStream, type ServerEvent } from '../support/event-stream.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -11,7 +12,7 @@ let bob: TestAccount;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
+  server = await startTestServer(modelSettings(peer));
   [alice, bob] = await Promise.all([signUp(server), signUp(server)]);
 });
 

@@ -5,6 +5,7 @@ import { Database, Llm, PeriodicTasks } from '#platform';
 import { agentSays, newSessionId, pushSession, sessionArchive, userSays } from '../support/captured-sessions.js';
 import { type Answer, Client, signUp, type TestAccount } from '../support/client.js';
 import { judging } from '../support/judging.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { startServerProcess } from '../support/server-process.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -19,9 +20,7 @@ beforeAll(async () => {
   peer = await LlmPeer.start();
   server = await startTestServer({
     OUTBOUND_ALLOW_PRIVATE: '127.0.0.1/32',
-    LLM_BASE_URL: peer.baseUrl,
-    LLM_API_KEY: peer.key,
-    LLM_MODEL: 'test-model',
+    ...modelSettings(peer),
   });
   ann = await signUp(server);
 });
@@ -355,7 +354,7 @@ describe('a process that ends', () => {
     const dying = await startServerProcess({
       ...{ DATA_DIR: server.dataDir, DATABASE_URL: server.databaseUrl, APP_MODE: 'api' },
       ...{ LOG_LEVEL: 'fatal', SHUTDOWN_GRACE_SECONDS: '0' },
-      ...{ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' },
+      ...modelSettings(peer),
     });
     const release = peer.hold();
     const id = await pushed();

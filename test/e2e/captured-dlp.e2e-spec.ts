@@ -4,6 +4,7 @@ import { newSessionId, pushSession, sessionArchive, userSays } from '../support/
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { actingFor, type OrgRow, seedMember, seedOrg } from '../support/org-rows.js';
 import { handOff, type Person, person } from '../support/handoffs.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { sql } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -19,7 +20,7 @@ let peer: LlmPeer;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
+  server = await startTestServer(modelSettings(peer));
 });
 
 afterAll(async () => {

@@ -3,6 +3,7 @@ import { SandboxGit } from '../../libs/sandboxes/src/workbench/sandbox-git.js';
 import { type Checkout, runIn, startCheckout } from '../support/checkouts.js';
 import { type Client, createRepo, signUp, type TestAccount } from '../support/client.js';
 import { EventStream } from '../support/event-stream.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { onAbleMachines } from '../support/sandboxes.js';
@@ -18,7 +19,7 @@ let ann: TestAccount;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  const model = { LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' };
+  const model = modelSettings(peer);
   server = await startTestServer({ ...model, PUBLIC_URL: 'https://roundhouse.test' });
   ann = await signUp(server);
 });

@@ -6,6 +6,7 @@ import { newSessionId, pushSession, sessionArchive, userSays } from '../support/
 import { admin, Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
 import { actingFor, seedMember, seedOrg } from '../support/org-rows.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
 import { found } from '../support/search.js';
@@ -33,7 +34,7 @@ let ann: TestAccount;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
+  server = await startTestServer(modelSettings(peer));
   ann = await signUp(server);
 });
 

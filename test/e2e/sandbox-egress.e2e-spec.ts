@@ -6,6 +6,7 @@ import { Database } from '../../libs/platform/src/index.js';
 import { type Checkout, startCheckout } from '../support/checkouts.js';
 import { signUp, type TestAccount } from '../support/client.js';
 import { DnsPeer } from '../support/peers/dns.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { LOCALHOST } from '../support/peers/localhost-certificate.js';
 import { eventually } from '../support/pinned-sessions.js';
@@ -41,9 +42,7 @@ beforeAll(async () => {
     SANDBOX_EGRESS_HOSTS: `allowed.test:${port}, *.wild.test:${port}, allowed.test:${tlsPort}`,
     OUTBOUND_ALLOW_PRIVATE: '127.0.0.1/32',
     DNS_SERVER: dns.address,
-    LLM_BASE_URL: model.baseUrl,
-    LLM_API_KEY: model.key,
-    LLM_MODEL: 'test-model',
+    ...modelSettings(model),
   });
   alice = await signUp(server);
   sandbox = await startCheckout(server, alice);

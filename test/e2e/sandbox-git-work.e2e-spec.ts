@@ -1,6 +1,7 @@
 import { Database } from '../../libs/platform/src/index.js';
 import { type Checkout, startCheckout } from '../support/checkouts.js';
 import { Client, signUp, type TestAccount } from '../support/client.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
@@ -10,7 +11,7 @@ let alice: TestAccount;
 
 beforeAll(async () => {
   model = await LlmPeer.start();
-  server = await startTestServer({ LLM_BASE_URL: model.baseUrl, LLM_API_KEY: model.key, LLM_MODEL: 'test-model' });
+  server = await startTestServer(modelSettings(model));
   alice = await signUp(server);
 });
 

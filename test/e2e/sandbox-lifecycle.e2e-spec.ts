@@ -5,6 +5,7 @@ import { SandboxLifecycle } from '../../libs/sandboxes/src/index.js';
 import { runIn } from '../support/checkouts.js';
 import { type Answer, type Client, signUp, type TestAccount } from '../support/client.js';
 import { moveClock } from '../support/clock.js';
+import { modelSettings } from '../support/model-settings.js';
 import { LlmPeer } from '../support/peers/llm.js';
 import { eventually } from '../support/pinned-sessions.js';
 import { startTestServer, type TestServer } from '../support/server.js';
@@ -18,7 +19,7 @@ let workspace: string;
 
 beforeAll(async () => {
   peer = await LlmPeer.start();
-  server = await startTestServer({ LLM_BASE_URL: peer.baseUrl, LLM_API_KEY: peer.key, LLM_MODEL: 'test-model' });
+  server = await startTestServer(modelSettings(peer));
   alice = await signUp(server);
   const { body } = await alice.post('/v1/sessions');
   const [row] = await sql<{ account: string }>('select account_id as account from sandbox where id = $1', [body.id]);

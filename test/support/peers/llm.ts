@@ -36,7 +36,7 @@ export type LlmReply =
  * `hold()` keeps answers back until the function it returns is called. `calls` are the requests that were let in.
  *
  *     const model = await LlmPeer.start();
- *     const server = await startTestServer({ LLM_BASE_URL: model.baseUrl, LLM_API_KEY: model.key, LLM_MODEL: 'test-model' });
+ *     const server = await startTestServer(modelSettings(model));
  *     model.next('{"what_happened": "…"}', { status: 500 });
  *
  * A user's endpoint on it needs `OUTBOUND_ALLOW_PRIVATE: '127.0.0.0/8'`.

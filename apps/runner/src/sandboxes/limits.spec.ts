@@ -29,31 +29,37 @@ if ((await whatBubblewrapLacks(SEARCH_PATH)) === null)
 /** A suite needs one. */
 const tested = levels.length > 0 ? levels : ['none' as LimitLevel];
 
-describe.each(tested)('limits on level %s', (level) => {
-  const test = levels.includes(level) ? it : it.skip;
-  let sandboxes: BubblewrapSandboxes;
-  let workspace: string;
+/** Sandboxes of one level over a workspace, for as long as the tests run that are defined beside it. */
+function kept(level: LimitLevel): { readonly sandboxes: BubblewrapSandboxes; readonly workspace: string } {
+  const on = {} as { sandboxes: BubblewrapSandboxes; workspace: string };
 
   beforeAll(async () => {
     if (!levels.includes(level)) return;
-    sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
-    workspace = newWorkspace();
+    on.sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
+    on.workspace = newWorkspace();
   });
 
   afterAll(async () => {
     if (!levels.includes(level)) return;
-    await sandboxes.close();
-    rmSync(workspace, { recursive: true });
+    await on.sandboxes.close();
+    rmSync(on.workspace, { recursive: true });
   });
+
+  return on;
+}
+
+describe.each(tested)('limits on level %s', (level) => {
+  const test = levels.includes(level) ? it : it.skip;
+  const on = kept(level);
 
   test('a memory bomb is ended and named, and another sandbox does not notice', async () => {
     const limits = { ...LIMITS, memoryBytes: 64 * MEBIBYTE };
-    const other = sandboxes.exec(
-      placed(workspace, 'sess_other'),
+    const other = on.sandboxes.exec(
+      placed(on.workspace, 'sess_other'),
       commandOf(['sh', '-c', 'read line; echo "still here $line"']),
     );
     const script = 'x=$(head -c 4000000 /dev/zero | tr "\\0" x); while :; do x=$x$x; done';
-    const bomb = await run(sandboxes, placed(workspace, 'sess_bomb', undefined, limits), ['sh', '-c', script]);
+    const bomb = await run(on.sandboxes, placed(on.workspace, 'sess_bomb', undefined, limits), ['sh', '-c', script]);
     expect(bomb.exit).toMatchObject({ oomKilled: true, timedOut: false, cancelled: false });
     expect(bomb.exit.code).not.toBe(0);
     await other.write(Buffer.from('ok\n'));
@@ -64,21 +70,21 @@ describe.each(tested)('limits on level %s', (level) => {
   test('more processes than allowed are none', async () => {
     const limits = { ...LIMITS, processes: 32 };
     const script = 'n=0; while [ $n -lt 100 ]; do sleep 5 & n=$((n + 1)); done; wait';
-    const many = await run(sandboxes, placed(workspace, 'sess_many', undefined, limits), ['sh', '-c', script]);
+    const many = await run(on.sandboxes, placed(on.workspace, 'sess_many', undefined, limits), ['sh', '-c', script]);
     if (level === 'supervised') expect(many.exit).toMatchObject({ tooManyProcesses: true, code: 137 });
     else expect(many).toMatchObject({ stderr: expect.stringMatching(/fork/), exit: { tooManyProcesses: false } });
-    expect((await run(sandboxes, placed(workspace, 'sess_many'), ['echo', 'fine'])).stdout).toBe('fine\n');
+    expect((await run(on.sandboxes, placed(on.workspace, 'sess_many'), ['echo', 'fine'])).stdout).toBe('fine\n');
   });
 
   // Root, whom tests may run as, is held to no number of processes but by a group: there the bomb would hit the machine.
   const bombTest = level !== 'supervised' || process.geteuid!() !== 0 ? test : it.skip;
 
   bombTest('a fork bomb is ended and named, and what runs beside it in the sandbox is not', async () => {
-    const sandbox = placed(workspace, 'sess_forks');
-    const other = sandboxes.exec(sandbox, commandOf(['sh', '-c', '> up; read line; echo "$line"']));
+    const sandbox = placed(on.workspace, 'sess_forks');
+    const other = on.sandboxes.exec(sandbox, commandOf(['sh', '-c', '> up; read line; echo "$line"']));
     // It has the processes it needs before the bomb takes the others.
-    await until(() => existsSync(join(workspace, '.sessions', sandbox.id, 'up')));
-    const bomb = await run(sandboxes, sandbox, ['perl', '-e', 'while (1) { fork }'], { timeoutMs: 120_000 });
+    await until(() => existsSync(join(on.workspace, '.sessions', sandbox.id, 'up')));
+    const bomb = await run(on.sandboxes, sandbox, ['perl', '-e', 'while (1) { fork }'], { timeoutMs: 120_000 });
     expect(bomb.exit).toMatchObject({ tooManyProcesses: true, timedOut: false, code: 137 });
     await other.write(Buffer.from('still here\n'));
     expect((await textsOf(other.output)).stdout).toBe('still here\n');
@@ -87,68 +93,59 @@ describe.each(tested)('limits on level %s', (level) => {
 
   test('a program counts the processors of its sandbox, not those of the machine', async () => {
     const count = async (id: string, cpus: number): Promise<number> =>
-      Number((await run(sandboxes, placed(workspace, id, undefined, { ...LIMITS, cpus }), ['nproc'])).stdout);
+      Number((await run(on.sandboxes, placed(on.workspace, id, undefined, { ...LIMITS, cpus }), ['nproc'])).stdout);
     expect(await count('sess_one', 1)).toBe(1);
     expect(await count('sess_half', 0.5)).toBe(1);
     expect(await count('sess_many_cpus', 1_000)).toBe(availableParallelism());
   });
 
   test('a stop leaves nothing running, nor does a command that leaves others behind', async () => {
-    const sandbox = placed(workspace, 'sess_stop');
+    const sandbox = placed(on.workspace, 'sess_stop');
     const marker = `${process.pid}.${Date.now() % 1e6}`;
-    const hidden = await run(sandboxes, sandbox, ['sh', '-c', `setsid sleep 60${marker} >/dev/null 2>&1 & echo left`]);
+    const hidden = await run(on.sandboxes, sandbox, [
+      'sh',
+      '-c',
+      `setsid sleep 60${marker} >/dev/null 2>&1 & echo left`,
+    ]);
     expect(hidden.stdout).toBe('left\n');
     expect(running(`60${marker}`)).toEqual([]);
 
-    const endless = sandboxes.exec(sandbox, commandOf(['sh', '-c', `setsid sleep 61${marker} & trap "" TERM; yes`]));
+    const endless = on.sandboxes.exec(sandbox, commandOf(['sh', '-c', `setsid sleep 61${marker} & trap "" TERM; yes`]));
     await until(() => running(`61${marker}`).length > 0);
     // Nobody reads what it says: it must go all the same.
-    await sandboxes.stop(sandbox.id);
+    await on.sandboxes.stop(sandbox.id);
     expect(running(`61${marker}`)).toEqual([]);
     await textsOf(endless.output);
     expect(await endless.exit).toMatchObject({ cancelled: true });
-    await sandboxes.stop(sandbox.id);
-    expect((await run(sandboxes, sandbox, ['echo', 'again'])).stdout).toBe('again\n');
+    await on.sandboxes.stop(sandbox.id);
+    expect((await run(on.sandboxes, sandbox, ['echo', 'again'])).stdout).toBe('again\n');
   });
 });
 
 describe.each(tested)('room on level %s', (level) => {
   const test = levels.includes(level) ? it : it.skip;
-  let sandboxes: BubblewrapSandboxes;
-  let workspace: string;
-
-  beforeAll(async () => {
-    if (!levels.includes(level)) return;
-    sandboxes = await BubblewrapSandboxes.open(SEARCH_PATH, level);
-    workspace = newWorkspace();
-  });
-
-  afterAll(async () => {
-    if (!levels.includes(level)) return;
-    await sandboxes.close();
-    rmSync(workspace, { recursive: true });
-  });
+  const on = kept(level);
 
   test('folders in memory are bounded', async () => {
     const fill =
       'head -c 40000000 /dev/zero > /tmp/x; head -c 40000000 /dev/zero > /dev/shm/x; wc -c /tmp/x /dev/shm/x';
-    const { stdout, stderr } = await run(sandboxes, placed(workspace, 'sess_scratch'), ['sh', '-c', fill]);
+    const { stdout, stderr } = await run(on.sandboxes, placed(on.workspace, 'sess_scratch'), ['sh', '-c', fill]);
     expect(stderr).toMatch(/(No space left on device[^]*){2}/);
     expect(Number(/(\d+) total/.exec(stdout)?.[1])).toBeLessThanOrEqual(2 * LIMITS.scratchBytes);
   });
 
   test('who fills the disk is ended and named; who deletes makes room', async () => {
-    const sandbox = placed(workspace, 'sess_disk');
+    const sandbox = placed(on.workspace, 'sess_disk');
     const fill = ['sh', '-c', 'while :; do head -c 4000000 /dev/urandom > f$n; n=$((n + 1)); done'];
-    const bomb = await run(sandboxes, sandbox, fill, { timeoutMs: 120_000 });
+    const bomb = await run(on.sandboxes, sandbox, fill, { timeoutMs: 120_000 });
     expect(bomb.exit).toMatchObject({ diskFull: true, timedOut: false, code: 137 });
-    const listed = await run(sandboxes, sandbox, ['sh', '-c', 'rm f*; sleep 2; echo x > small; sleep 1; ls']);
+    const listed = await run(on.sandboxes, sandbox, ['sh', '-c', 'rm f*; sleep 2; echo x > small; sleep 1; ls']);
     expect(listed).toMatchObject({ stdout: 'small\n', exit: { diskFull: false, code: 0 } });
   });
 
   test('no room is taken that is not written', async () => {
     const take = 'fallocate -l 1M room; fallocate -x -l 1M room && wc -c < room';
-    const taken = await run(sandboxes, placed(workspace, 'sess_room'), ['sh', '-c', take]);
+    const taken = await run(on.sandboxes, placed(on.workspace, 'sess_room'), ['sh', '-c', take]);
     expect(taken).toMatchObject({ stderr: expect.stringContaining('not supported') as string, stdout: '1048576\n' });
   });
 });

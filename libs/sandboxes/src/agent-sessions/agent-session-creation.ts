@@ -14,7 +14,7 @@ import { Workspaces } from '../workspace/workspaces.js';
 import { type AgentSession, endOf, type NewAgentSession } from './agent-session.js';
 import { AgentSessionsRepository } from './agent-sessions.repository.js';
 
-/** More than PostgreSQL has connections, and so transactions that may be under way. */
+/** More than can be under way: each holds a connection, of which PostgreSQL has 100 unless it is told otherwise. */
 const MOST_AT_ONCE = 500;
 
 /** Makes sessions of the agent surface, with what they keep of their workspace and account for life (§B3.1). */
