@@ -11,6 +11,7 @@ import type { DiskSpace } from './disk-space.js';
 import { ForkStorm } from './fork-storm.js';
 import type { LimitGroup } from './limit-groups.js';
 import { isAlive, memoryOf, signalAll, treeOf, writtenBy } from './process-tree.js';
+import { ownerVariable } from './stale-starts.js';
 
 const GRACE_MS = 2_000;
 const WATCH_EVERY_MS = 100;
@@ -65,6 +66,8 @@ export class BubblewrapExecution implements Execution {
   private readonly oomKillsBefore: number;
   private readonly gone: Promise<unknown>;
   private readonly timers: NodeJS.Timeout[] = [];
+  /** The sandbox's first process; never, when bwrap ends before it has made one. */
+  private readonly init: Promise<number>;
   private readonly joined: Promise<void>;
   private isAtGate = true;
   private status = '';
@@ -85,7 +88,7 @@ export class BubblewrapExecution implements Execution {
     const bwrap = [...launch.within, 'bwrap', '--args', String(FDS.args), '--', ...launch.argv];
     const [program, ...args] = [...entering(launch.entries), ...bwrap];
     this.child = spawn(program!, args, {
-      env: { PATH: launch.searchPath },
+      env: { PATH: launch.searchPath, ...ownerVariable() },
       cwd: '/',
       ...(launch.uid !== null && { uid: launch.uid, gid: launch.uid }),
       stdio: [...Array<'pipe'>(FDS.firstOpened).fill('pipe'), ...launch.opened],
@@ -96,6 +99,7 @@ export class BubblewrapExecution implements Execution {
       if (this.stderr.length < STDERR_KEPT) this.stderr += data.toString('latin1');
     });
     this.feed(FDS.args, launch.options.map((option) => `${option}\0`).join(''));
+    this.init = this.untilInit();
     this.joined = this.join(group.joinedBy);
     this.joined.catch((cause: unknown) => this.fail(cause));
     if (!launch.isHeld) this.begin();
@@ -156,11 +160,19 @@ export class BubblewrapExecution implements Execution {
     this.killTree();
   }
 
+  /**
+   * With the first process of a name space the kernel ends all others. Before it is known it may be there: a bwrap that is
+   * killed then would leave it waiting for its parent forever. So it is waited for; the gate stays closed meanwhile.
+   */
   private killTree(): void {
-    // With the first process of a name space the kernel ends all others; before there is one, bwrap itself goes.
+    const init = this.initPid();
+    if (init === null) void this.init.then(() => this.killKnown());
+    else this.killKnown();
+  }
+
+  private killKnown(): void {
     const init = this.initPid();
     if (init !== null) signalAll([init], 'SIGKILL');
-    else this.child.kill('SIGKILL');
   }
 
   /** What the kernel does where it has groups: memory and numbers, seen every tenth of a second. */
@@ -275,9 +287,8 @@ export class BubblewrapExecution implements Execution {
    * it is there: the kernel takes its time over the first change after a while, and the sandbox is made meanwhile.
    */
   private async join(groups: readonly string[]): Promise<void> {
-    const init = this.untilInit();
     if (this.child.pid !== undefined) await this.joinAs(this.child.pid, groups.slice(0, 1));
-    await this.joinAs(await init, groups);
+    await this.joinAs(await this.init, groups);
   }
 
   private async joinAs(pid: number, groups: readonly string[]): Promise<void> {

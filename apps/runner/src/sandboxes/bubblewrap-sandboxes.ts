@@ -14,6 +14,7 @@ import { Processors } from './processors.js';
 import { OWN_IDENTITY, type SandboxIdentity } from './sandbox-identity.js';
 import { SandboxRelay } from './sandbox-relay.js';
 import { isFilteredMachine, seccompFilter } from './seccomp-filter.js';
+import { endStaleStarts } from './stale-starts.js';
 
 /** More than allowed, so that looking at a command shows that it has more. */
 const NOTICED_PROCESSES = 16;
@@ -51,6 +52,7 @@ export class BubblewrapSandboxes {
     const lack = await whatBubblewrapLacks(searchPath);
     if (lack !== null || !isFilteredMachine(arch))
       throw new DomainError('unavailable', `Sandboxes cannot run: ${lack}`, { reason: 'sandboxes_unavailable' });
+    endStaleStarts();
     const identity = await identify();
     const groups = await openLimitGroups(level);
     const filters = {

@@ -1,8 +1,9 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxLimits } from '#sandboxes';
-import { clearStale, countIn, ifOurs, ownName, PERIOD_US, quotaOf, SANDBOXES } from './group-folders.js';
+import { clearStale, countIn, ifOurs, PERIOD_US, quotaOf, SANDBOXES } from './group-folders.js';
 import { type KernelGroup, KernelGroups } from './limit-groups.js';
+import { ownName } from './runner-name.js';
 
 const CONTROLLERS = ['memory', 'pids', 'cpu'] as const;
 type Controller = (typeof CONTROLLERS)[number];

@@ -1,18 +1,9 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { SandboxLimits } from '#sandboxes';
-import {
-  clearStale,
-  countIn,
-  ifOurs,
-  ownName,
-  PERIOD_US,
-  pidsIn,
-  quotaOf,
-  removeGroup,
-  SANDBOXES,
-} from './group-folders.js';
+import { clearStale, countIn, ifOurs, PERIOD_US, pidsIn, quotaOf, removeGroup, SANDBOXES } from './group-folders.js';
 import { type KernelGroup, KernelGroups } from './limit-groups.js';
+import { ownName } from './runner-name.js';
 
 const CONTROLLERS = ['memory', 'pids', 'cpu'];
 /** Where the processes go that were in the group whose controllers are handed down. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { signalAll } from './process-tree.js';
+import { isGone } from './runner-name.js';
 
 /** Below the group that this process is in, or was before it made room for others. */
 export const SANDBOXES = 'roundhouse-sandboxes';
@@ -27,17 +28,11 @@ export function quotaOf(cpus: number): number {
   return Math.max(LEAST_QUOTA_US, Math.round(cpus * PERIOD_US));
 }
 
-/** The name of this process's own groups: several servers may share a machine. */
-export function ownName(): string {
-  return `${process.pid}-${startOf(process.pid)}`;
-}
-
 /** Removes what processes that are gone have left in `folder`; what cannot be killed waits for the next start. */
 export async function clearStale(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
   for (const name of subfolders(folder)) {
-    const [pid, start] = name.split('-');
-    if (startOf(Number(pid)) === start) continue;
+    if (!isGone(name)) continue;
     await removeGroup(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EBUSY') throw error;
       process.stderr.write(`sandbox runner: a group of a server that is gone cannot be removed: ${name}\n`);
@@ -76,17 +71,6 @@ function killAll(folder: string): void {
   const all = join(folder, 'cgroup.kill');
   if (existsSync(all)) writeFileSync(all, '1');
   else signalAll(pidsIn(folder), 'SIGKILL');
-}
-
-/** The moment a process started, so that a number which another one has now is not taken for it; null when it is gone. */
-function startOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw error;
-  }
 }
 
 function subfolders(folder: string): string[] {
