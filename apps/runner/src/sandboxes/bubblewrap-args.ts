@@ -20,9 +20,12 @@ const ETC = [
   'ssl/openssl.cnf',
 ];
 
-export const PASSWD =
-  'sandbox:x:1000:1000:sandbox:/opt/sandbox/workspace:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n';
-export const GROUP = 'sandbox:x:1000:\nnogroup:x:65534:\n';
+/** Files that every sandbox has of its own; servers for developers listen at `localhost` by that name. */
+export const OWN_FILES: readonly (readonly [path: string, content: string])[] = [
+  ['/etc/passwd', 'sandbox:x:1000:1000:sandbox:/opt/sandbox/workspace:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n'],
+  ['/etc/group', 'sandbox:x:1000:\nnogroup:x:65534:\n'],
+  ['/etc/hosts', '127.0.0.1 localhost sandbox\n::1 localhost\n'],
+];
 
 /**
  * Of /proc what belongs to the machine and not to a process. bwrap covers the folders that it finds writable, yet a
@@ -46,7 +49,7 @@ export interface SandboxArguments {
   readonly mounts: readonly { readonly mount: Mount; readonly fd: number | null }[];
   /** Options that bind the ways out, where there are any. */
   readonly relays: readonly string[];
-  readonly fds: Readonly<Record<'seccomp' | 'status' | 'passwd' | 'group' | 'gate', number>>;
+  readonly fds: Readonly<Record<'seccomp' | 'status' | 'ownFiles' | 'gate', number>>;
   readonly scratchBytes: number;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
@@ -110,7 +113,7 @@ function optionsOf(sandbox: SandboxArguments): string[] {
       linksTo === null ? ['--ro-bind', path, path] : ['--symlink', linksTo, path],
     ),
     ...ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
-    ...['--ro-bind-data', String(fds.passwd), '/etc/passwd', '--ro-bind-data', String(fds.group), '/etc/group'],
+    ...OWN_FILES.flatMap(([path], index) => ['--ro-bind-data', String(fds.ownFiles + index), path]),
     ...['--proc', '/proc'],
     ...PROC_READ_ONLY.flatMap((name) => ['--ro-bind-try', `/proc/${name}`, `/proc/${name}`]),
     ...sandbox.hidden.flatMap((path) => ['--ro-bind', '/dev/null', path]),

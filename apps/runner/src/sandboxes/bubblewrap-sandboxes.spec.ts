@@ -143,6 +143,17 @@ onAbleMachines('a command', () => {
   });
 });
 
+onAbleMachines('the network of a command', () => {
+  it('is its own loopback, which it knows by name', async () => {
+    const { stdout } = await shell(
+      'sess_hosts',
+      {},
+      'getent ahosts localhost | cut -d " " -f 1 | sort -u; getent hosts sandbox',
+    );
+    expect(stdout).toMatch(/^127\.0\.0\.1\n(?:::1\n)?127\.0\.0\.1 +localhost sandbox\n$/);
+  });
+});
+
 onAbleMachines('what a command says', () => {
   it('says which stream said what, in numbered chunks without gaps', async () => {
     const execution = sandboxes.exec(

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { arch } from 'node:process';
 import { DomainError } from '#kernel';
 import type { LimitLevel, PlacedSandbox, SandboxCommand, SandboxLimits } from '#sandboxes';
-import { bubblewrapArguments, GROUP, hiddenFiles, insidePath, PASSWD, systemEntries } from './bubblewrap-args.js';
+import { bubblewrapArguments, hiddenFiles, insidePath, OWN_FILES, systemEntries } from './bubblewrap-args.js';
 import { BubblewrapExecution, FDS } from './bubblewrap-execution.js';
 import { whatBubblewrapLacks } from './bubblewrap-support.js';
 import { DiskSpace } from './disk-space.js';
@@ -59,7 +59,7 @@ export class BubblewrapSandboxes {
       shared: HandedContent.of(seccompFilter(arch, { allowsLinks: false })),
       alone: HandedContent.of(seccompFilter(arch, { allowsLinks: true })),
     };
-    const handed = [PASSWD, GROUP].map((content) => HandedContent.of(content));
+    const handed = OWN_FILES.map(([, content]) => HandedContent.of(content));
     return new BubblewrapSandboxes(groups, filters, handed, searchPath, identity);
   }
 
@@ -76,8 +76,8 @@ export class BubblewrapSandboxes {
     try {
       handed.push(...group.openEntries());
       const [entries, seccomp] = [handed.length, FDS.firstOpened + handed.length];
-      const fds = { ...FDS, seccomp, passwd: seccomp + 1, group: seccomp + 2 };
-      const firstMount = seccomp + 3;
+      const fds = { ...FDS, seccomp, ownFiles: seccomp + 1 };
+      const firstMount = fds.ownFiles + OWN_FILES.length;
       const filter = writesWhatOthersSee(sandbox) ? this.filters.shared : this.filters.alone;
       for (const content of [filter, ...this.handed]) handed.push(content.open());
       if (sandbox.egress) relays.push(SandboxRelay.toEgress(sandbox.egress));
