@@ -263,6 +263,35 @@ describe('a chat that has grown large', () => {
     expect(await versionsOf(id)).toHaveLength(2);
   });
 
+  it('is recorded when it is deleted while that waits, and gone then', async () => {
+    const [chat, id] = await large();
+    const chats = `/api/sessions/${chat.sandbox}/chats`;
+    await ann.post(chats, {});
+    await says(chat, 'The last numbat.');
+    await caughtUp();
+    expect((await ann.delete(chat.path)).status).toBe(200);
+    expect((await ann.get(chat.path)).status).toBe(404);
+    expect((await ann.get(chats)).body.chats).toHaveLength(1);
+    const removed = async (): Promise<boolean> => {
+      await server.app.get(PeriodicTasks).runNow('chats.remove-deleted');
+      return (await sql(server, 'select 1 from chat where id = $1', [chat.id])).length === 0;
+    };
+    expect(await removed()).toBe(false);
+    expect((await ann.post(chats, { id: chat.id })).status).toBe(409);
+    await due();
+    await untilFound(id, 'numbat');
+    await eventually(removed);
+    expect((await ann.post(chats, { id: chat.id })).status).toBe(200);
+  });
+
+  it('is recorded when it is deleted before anybody has looked', async () => {
+    const chat = await newChat();
+    await ann.post(`/api/sessions/${chat.sandbox}/chats`, {});
+    await says(chat, 'A hasty honeyeater.');
+    expect((await ann.delete(chat.path)).status).toBe(200);
+    await eventually(async () => (await found(ann, 'honeyeater')).length === 1);
+  });
+
   it('is recorded before its sandbox is cleared away', async () => {
     const [chat, id] = await large();
     await says(chat, 'The last bandicoot.');

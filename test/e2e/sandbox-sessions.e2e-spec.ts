@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { Database, RouteTable } from '../../libs/platform/src/index.js';
+import { Database } from '../../libs/platform/src/index.js';
 import { Client, signUp, type TestAccount } from '../support/client.js';
 import { createOrg } from '../support/organisations.js';
-import { startTestServer, type TestServer } from '../support/server.js';
+import { answersAbout } from '../support/session-routes.js';
+import { startOn, startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
 let alice: TestAccount;
@@ -350,29 +351,30 @@ describe('listing and deleting', () => {
 describe('every route about a session', () => {
   it('is for its owner, and finds nothing under what is no id', async () => {
     const { session, chat } = await create(alice);
-    const message = { id: 'm', role: 'assistant', parts: [{ type: 'text', text: 'x' }] };
-    const [messages, checkRuns] = [[{ ...message, role: 'user' }], [{ name: 'x' }]];
-    const asked = (sessionId: string): Body => ({ sessionId, chatId: chat.id, message, messages, checkRuns });
-    const routes = server.app
-      .get(RouteTable)
-      .routes()
-      .filter(({ path }) => /^\/api\/(?:sessions\/:|sandbox(?:\/|$)|git-status|chat(?:$|\/:))/.test(path));
-    expect(routes.length).toBeGreaterThan(30);
-    const before = (await alice.get(`/api/sessions/${session.id}`)).body as object;
-    for (const { method, path } of routes) {
-      const send = async (client: Client, id: string): Promise<[string, number]> => {
-        const at = path.replace(':session_id', id).replace(':chat_id', chat.id).replace(':message_id', 'm');
-        const body = /chats\/:chat_id$/.test(path) ? { title: 'x' } : asked(id);
-        const answer = await client.send(method, `${at}?sessionId=${id}&path=a`, method === 'GET' ? undefined : body);
-        return [`${method} ${path}`, answer.status];
-      };
-      const isByChat = path.startsWith('/api/chat/');
-      expect(await send(bob, session.id)).toEqual([`${method} ${path}`, isByChat ? 404 : 403]);
-      if (!isByChat)
-        for (const id of ['nosuch', 'a%20b', 'x'.repeat(200)])
-          expect(await send(alice, id)).toEqual([`${method} ${path}`, 404]);
+    const about = (sessionId: string) => ({ sessionId, chatId: chat.id });
+    const answers = await answersAbout(server, bob, about(session.id));
+    expect(Object.keys(answers).length).toBeGreaterThan(30);
+    for (const [route, status] of Object.entries(answers))
+      expect([route, status]).toEqual([route, route.includes('/api/chat/') ? 404 : 403]);
+    for (const id of ['nosuch', 'a%20b', 'x'.repeat(200)])
+      for (const [route, status] of Object.entries(await answersAbout(server, alice, about(id))))
+        if (!route.includes('/api/chat/')) expect([route, status]).toEqual([route, 404]);
+    expect((await alice.get(`/api/sessions/${session.id}`)).body.session).toMatchObject({ title: session['title'] });
+  });
+
+  it('tells a stranger nothing where the operator hides what is not theirs', async () => {
+    const { session, chat } = await create(alice);
+    const hiding = await startOn(server.databaseUrl, server.dataDir, { SANDBOX_HIDE_FOREIGN: 'true' });
+    try {
+      const stranger = new Client(hiding.url, bob.key);
+      const answers = Object.values(await answersAbout(hiding, stranger, { sessionId: session.id, chatId: chat.id }));
+      expect(answers).toEqual(answers.map(() => 404));
+      const shown = async (id: string): Promise<string> =>
+        JSON.stringify((await stranger.get(`/api/sessions/${id}`)).body).replaceAll(id, 'id');
+      expect(await shown(session.id)).toBe(await shown('x'.repeat(21)));
+    } finally {
+      await hiding.close();
     }
-    expect((await alice.get(`/api/sessions/${session.id}`)).body).toEqual(before);
   });
 });
 

@@ -13,8 +13,10 @@ export class SandboxJournal {
     private readonly conversations: Conversations,
   ) {}
 
-  /** Whether something that was said in it is still to be recorded. */
+  /** Whether something that was said in it is still to be recorded, or is about to be said. */
   async isUnrecorded(sandboxId: string): Promise<boolean> {
+    // In this order: what a run says last is in the event of its end, and handling an event may put it off.
+    if (await this.conversations.isSpoken(sandboxId)) return true;
     const isBehind = await this.consumers.isBehind(Conversations.RECORDER, sandboxId);
     return isBehind || this.conversations.isWaiting(sandboxId);
   }

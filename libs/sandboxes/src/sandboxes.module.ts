@@ -10,6 +10,7 @@ import { CHAT_RUN_PROVIDERS } from './chat-runs/chat-run-providers.js';
 import { ChatMessagesService } from './chats/chat-messages.service.js';
 import { ChatsRepository } from './chats/chats.repository.js';
 import { ChatsService } from './chats/chats.service.js';
+import { DeletedChats } from './chats/deleted-chats.js';
 import { CloneHosts } from './coding-sessions/clone-url.js';
 import { CodingSessionCreation } from './coding-sessions/coding-session-creation.js';
 import { CodingSessionsRepository } from './coding-sessions/coding-sessions.repository.js';
@@ -109,6 +110,7 @@ const provider = {
     ConversationCheckouts,
     Conversations,
     ConversationsRepository,
+    DeletedChats,
     Egress,
     EgressDenials,
     ExecutionLogs,

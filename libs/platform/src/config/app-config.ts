@@ -75,6 +75,8 @@ export class AppConfig {
   @toInt @IsInt() @Min(1) @Max(10_080) SANDBOX_LIFETIME_MINUTES = 300;
   /** Hours that the directory of a destroyed sandbox is kept. */
   @toInt @IsInt() @Min(0) @Max(87_600) SANDBOX_RETENTION_HOURS = 24;
+  /** Whether another account's session of /api/sessions is 404 as a missing one is, instead of 403. */
+  @toBool @IsBoolean() SANDBOX_HIDE_FOREIGN = false;
   /** The user as whom sandboxes run when the server is root; no account of the machine needs to have it. 0 lets them be root. */
   @toInt @IsInt() @Min(0) @Max(2_147_483_647) SANDBOX_UID = 60_800;
   /** Of one sandbox, all its commands together: bytes of memory, processes, and cores in hundredths. */

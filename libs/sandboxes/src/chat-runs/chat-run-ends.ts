@@ -34,7 +34,7 @@ export class ChatRunEnds implements OnModuleInit {
   private async end(run: AgentRun, outcome: AgentOutcome, usage: TokenUsage): Promise<void> {
     const { id, accountId, sandboxId } = run;
     await this.limits.count(accountId, CHAT_TURN, usage.inputTokens + usage.outputTokens);
-    const chat = await this.chats.find(accountId, chatIdOf(run));
+    const chat = await this.chats.findAlsoDeleted(accountId, chatIdOf(run));
     if (!chat || sandboxId === null || !(await this.chats.moveStream(chat, id, null))) return;
     const messageId = await this.keepMessage(chat, run);
     const facts = { chat_id: chat.id, run_id: id, status: outcome.type, ...(messageId && { message_id: messageId }) };

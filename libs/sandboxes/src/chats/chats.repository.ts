@@ -17,12 +17,17 @@ const COLUMNS = `h.id, h.account_id as "accountId", h.sandbox_id as "sandboxId",
   h.created_at as "createdAt", h.updated_at as "updatedAt"`;
 const MESSAGE = 'id, role, message, created_at as "createdAt"';
 
+type ChatKey = Pick<Chat, 'accountId' | 'sandboxId' | 'id'>;
+
+/** Deleted ones are kept until they are recorded (docs/sandboxes.md), but are nobody's any more. */
+const EXISTING = 'h.deleted_at is null';
+
 /** Every query on chats, their messages and who has read them. Ids are the clients' and unique per account only. */
 @Injectable()
 export class ChatsRepository {
   constructor(private readonly db: Database) {}
 
-  /** False when the account has a chat of this id. */
+  /** False when the account has a chat of this id, or one that is deleted and not recorded yet. */
   async insert(chat: Chat): Promise<boolean> {
     const rows = await this.db.query(
       `insert into chat (account_id, id, sandbox_id, title, model_id, created_at, updated_at)
@@ -32,11 +37,20 @@ export class ChatsRepository {
     return rows.length > 0;
   }
 
-  async find(accountId: string, id: string): Promise<Chat | null> {
-    const [row] = await this.db.query<Chat>(`select ${COLUMNS} from chat h where h.account_id = $1 and h.id = $2`, [
-      accountId,
-      id,
-    ]);
+  find(accountId: string, id: string): Promise<Chat | null> {
+    return this.findWhere(EXISTING, accountId, id);
+  }
+
+  /** For what still goes on in a chat when it is deleted. */
+  findAlsoDeleted(accountId: string, id: string): Promise<Chat | null> {
+    return this.findWhere('true', accountId, id);
+  }
+
+  private async findWhere(condition: string, accountId: string, id: string): Promise<Chat | null> {
+    const [row] = await this.db.query<Chat>(
+      `select ${COLUMNS} from chat h where h.account_id = $1 and h.id = $2 and ${condition}`,
+      [accountId, id],
+    );
     return row ?? null;
   }
 
@@ -45,7 +59,7 @@ export class ChatsRepository {
     return this.db.query<ListedChat>(
       `select ${COLUMNS}, coalesce(h.last_assistant_message_at > coalesce(r.read_at, '-infinity'), false) as "hasUnread"
          from chat h left join chat_read r on r.user_id = $2 and r.account_id = h.account_id and r.chat_id = h.id
-        where h.sandbox_id = $1 and ($3::timestamptz is null or (h.created_at, h.id) > ($3, $4))
+        where h.sandbox_id = $1 and ${EXISTING} and ($3::timestamptz is null or (h.created_at, h.id) > ($3, $4))
         order by h.created_at, h.id limit $5`,
       [sandboxId, userId, after?.at ?? null, after?.id ?? null, limit],
     );
@@ -62,7 +76,7 @@ export class ChatsRepository {
       `select h.id, h.title, h.sandbox_id as "sandboxId", h.account_id as "accountId", c.artist_id as "artistId",
               h.updated_at as "updatedAt"
          from chat h join sandbox s on s.id = h.sandbox_id join coding_session c on c.sandbox_id = s.id
-        where h.account_id = $1 and s.state is distinct from 'destroying' and c.status <> 'archived'
+        where h.account_id = $1 and ${EXISTING} and s.state is distinct from 'destroying' and c.status <> 'archived'
           and ($2::uuid is null or c.artist_id = $2)
           and exists (select 1 from chat_message m where m.account_id = h.account_id and m.chat_id = h.id)
           and ($3::timestamptz is null or (date_trunc('milliseconds', h.updated_at), h.id) < ($3, $4))
@@ -79,14 +93,39 @@ export class ChatsRepository {
     );
   }
 
-  async delete(chat: Chat): Promise<void> {
-    await this.db.query('delete from chat where account_id = $1 and id = $2', [chat.accountId, chat.id]);
+  /** For everybody; the row stays until it is removed. */
+  async delete(chat: Chat, now: Date): Promise<void> {
+    await this.db.query('update chat set deleted_at = $3 where account_id = $1 and id = $2', [
+      chat.accountId,
+      chat.id,
+      now,
+    ]);
+  }
+
+  /** Deleted ones about which nothing is put off, and in which nobody is about to say something; of all, or just the named one. */
+  findRemovable(named: Omit<ChatKey, 'sandboxId'> | null, limit: number): Promise<ChatKey[]> {
+    return this.db.query<ChatKey>(
+      `select h.account_id as "accountId", h.sandbox_id as "sandboxId", h.id from chat h
+        where h.deleted_at is not null and h.capture_due_at is null and ($1::uuid is null or (h.account_id = $1 and h.id = $2))
+          and not exists (select 1 from agent_run r where r.id = h.active_stream_id and r.ended_at is null)
+        order by h.deleted_at limit $3`,
+      [named?.accountId ?? null, named?.id ?? null, limit],
+    );
+  }
+
+  /** Unless something was put off about it since it was found. */
+  async remove({ accountId, id }: ChatKey): Promise<void> {
+    await this.db.query(
+      'delete from chat where account_id = $1 and id = $2 and deleted_at is not null and capture_due_at is null',
+      [accountId, id],
+    );
   }
 
   async count(sandboxId: string): Promise<number> {
-    const [row] = await this.db.query<{ count: string }>('select count(*) from chat where sandbox_id = $1', [
-      sandboxId,
-    ]);
+    const [row] = await this.db.query<{ count: string }>(
+      `select count(*) from chat h where h.sandbox_id = $1 and ${EXISTING}`,
+      [sandboxId],
+    );
     return Number(row?.count ?? 0);
   }
 

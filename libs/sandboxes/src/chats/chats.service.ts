@@ -16,6 +16,7 @@ import {
   type ReadChat,
   UNTITLED_CHAT,
 } from './chat.js';
+import { DeletedChats } from './deleted-chats.js';
 import { ChatsRepository, type ListedAccountChat } from './chats.repository.js';
 
 /** Messages may be large: so much of them is answered at once. */
@@ -29,6 +30,7 @@ export class ChatsService {
     private readonly chats: ChatsRepository,
     private readonly sessions: CodingSessionsService,
     private readonly runs: AgentRuns,
+    private readonly deleted: DeletedChats,
     private readonly journal: SandboxJournal,
     private readonly clock: Clock,
   ) {}
@@ -60,7 +62,7 @@ export class ChatsService {
 
   /**
    * A further chat; one that the session has under this id already is answered as it is. Errors: `not_found`,
-   * `conflict` when another session has it.
+   * `conflict` when another session has it, or a deleted one had it and is not recorded yet.
    */
   add(caller: Principal, sessionId: string, id: string | null): Promise<Chat> {
     return this.db.transaction(async () => {
@@ -106,7 +108,10 @@ export class ChatsService {
     });
   }
 
-  /** Errors: `bad_request` for the only chat of its session: the session is held, so that two cannot both go. */
+  /**
+   * It is hidden until what was last said in it is recorded, and gone then. Errors: `bad_request` for the only chat of its
+   * session: the session is held, so that two cannot both go.
+   */
   async delete(caller: Principal, sessionId: string, chatId: string): Promise<void> {
     await this.db.transaction(async () => {
       const session = await this.sessions.getLocked(caller, sessionId);
@@ -114,7 +119,8 @@ export class ChatsService {
       if ((await this.chats.count(session.id)) === 1)
         throw new DomainError('bad_request', 'Cannot delete the only chat in a session');
       await this.stopRun(chat);
-      await this.chats.delete(chat);
+      await this.chats.delete(chat, this.clock.date());
+      await this.deleted.remove(chat);
       await this.record(caller, chat, { event: CHAT_DELETED, action: 'chat.delete' });
     });
   }
@@ -127,7 +133,7 @@ export class ChatsService {
     });
   }
 
-  /** What it is doing ends soon, with nowhere to be written down. */
+  /** What it has said by then is recorded, too. */
   private async stopRun({ accountId, activeStreamId }: Chat): Promise<void> {
     const run = activeStreamId === null ? null : await this.runs.find(accountId, activeStreamId);
     if (run) await this.runs.cancel(accountId, run.id);

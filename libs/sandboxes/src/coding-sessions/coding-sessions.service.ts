@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock, DomainError } from '#kernel';
-import { Database, type Principal } from '#platform';
+import { AppConfig, Database, type Principal } from '#platform';
 import { assertVersion } from '../lifecycle/life.js';
 import { SandboxEnds } from '../lifecycle/sandbox-ends.js';
 import { SandboxReconciler } from '../lifecycle/sandbox-reconciler.js';
@@ -26,17 +26,21 @@ export class CodingSessionsService {
     private readonly ends: SandboxEnds,
     private readonly reconciler: SandboxReconciler,
     private readonly journal: SandboxJournal,
+    private readonly config: AppConfig,
     private readonly clock: Clock,
   ) {}
 
-  /** Errors: `not_found`; `forbidden` for another account's, as the contract has it: its 126 random bits are no oracle. */
+  /**
+   * Errors: `not_found`; `forbidden` for another account's, as the contract has it (its 126 random bits are no oracle),
+   * unless the operator hides those.
+   */
   async get(caller: Principal, id: string): Promise<CodingSession> {
-    return assertOwn(caller, isOpaqueId(id) ? await this.sessions.find(id) : null);
+    return this.assertOwn(caller, isOpaqueId(id) ? await this.sessions.find(id) : null);
   }
 
   /** As `get`, with the row held until the open transaction ends. */
   async getLocked(caller: Principal, id: string): Promise<CodingSession> {
-    return assertOwn(caller, isOpaqueId(id) ? await this.sessions.findLocked(id) : null);
+    return this.assertOwn(caller, isOpaqueId(id) ? await this.sessions.findLocked(id) : null);
   }
 
   async list(caller: Principal, query: CodingSessionListQuery): Promise<CodingSessionPage> {
@@ -77,6 +81,11 @@ export class CodingSessionsService {
     });
   }
 
+  private assertOwn(caller: Principal, session: CodingSession | null): CodingSession {
+    if (session?.accountId === caller.accountId) return session;
+    throw session && !this.config.SANDBOX_HIDE_FOREIGN ? new DomainError('forbidden', 'Forbidden') : sessionNotFound();
+  }
+
   /** The lifecycle's part of a change of status (§A13.3, rows 12 and 15). */
   private async moveAlong(
     caller: Principal,
@@ -100,10 +109,4 @@ export class CodingSessionsService {
 /** Whether processes may be there to be stopped. */
 function mayRun({ state, leaseId }: CodingSession): boolean {
   return state === 'active' || state === 'hibernating' || state === 'restoring' || leaseId !== null;
-}
-
-function assertOwn(caller: Principal, session: CodingSession | null): CodingSession {
-  if (!session) throw sessionNotFound();
-  if (session.accountId !== caller.accountId) throw new DomainError('forbidden', 'Forbidden');
-  return session;
 }

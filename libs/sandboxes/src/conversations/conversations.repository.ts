@@ -125,18 +125,23 @@ export class ConversationsRepository {
     );
   }
 
-  /** Those that have waited long enough, or whose sandbox is being destroyed; the longest due first. */
+  /** Those that have waited long enough, or that are deleted, as their sandbox may be; the longest due first. */
   findDue(now: Date, limit: number): Promise<ConversationRef[]> {
     return this.db.query<ConversationRef>(
       `select account_id as "accountId", sandbox_id as "sandboxId", chat_id as "chatId" from (
-         select s.account_id, h.sandbox_id, h.id as chat_id, h.capture_due_at, s.state
+         select s.account_id, h.sandbox_id, h.id as chat_id, h.capture_due_at, s.state = 'destroying' or h.deleted_at is not null as is_last
            from chat h join sandbox s on s.id = h.sandbox_id where h.capture_due_at is not null
          union all
-         select s.account_id, a.sandbox_id, null, a.capture_due_at, s.state
+         select s.account_id, a.sandbox_id, null, a.capture_due_at, s.state = 'destroying'
            from agent_session a join sandbox s on s.id = a.sandbox_id where a.capture_due_at is not null) waiting
-        where capture_due_at <= $1 or state = 'destroying' order by capture_due_at limit $2`,
+        where capture_due_at <= $1 or is_last order by capture_due_at limit $2`,
       [now, limit],
     );
+  }
+
+  async isSpoken(sandboxId: string): Promise<boolean> {
+    const rows = await this.db.query('select 1 from agent_run where sandbox_id = $1 and ended_at is null', [sandboxId]);
+    return rows.length > 0;
   }
 
   async isWaiting(sandboxId: string): Promise<boolean> {

@@ -58,6 +58,11 @@ export class Conversations {
     if (conversation.captureDueAt !== null) await this.repository.settle(conversation, conversation.captureDueAt);
   }
 
+  /** Whether an answer in the sandbox has no end yet, also one whose process was killed. */
+  isSpoken(sandboxId: string): Promise<boolean> {
+    return this.repository.isSpoken(sandboxId);
+  }
+
   /** Whether something that was said in the sandbox and put off is still to be recorded. */
   isWaiting(sandboxId: string): Promise<boolean> {
     return this.repository.isWaiting(sandboxId);

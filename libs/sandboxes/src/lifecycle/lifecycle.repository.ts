@@ -143,16 +143,16 @@ export class LifecycleRepository {
     );
   }
 
-  /**
-   * Deletes a destroyed sandbox with all that hangs on it; its directory stays until `removeAfter`. Not while an agent
-   * is at work in it, in whichever process: it is about to say how it ended.
-   */
+  /** Until the transaction ends, no run begins in it. */
+  async hold(id: string): Promise<void> {
+    await this.db.query('select 1 from sandbox where id = $1 for update', [id]);
+  }
+
+  /** Deletes a destroyed sandbox with all that hangs on it; its directory stays until `removeAfter`. */
   async delete(id: string, removeAfter: Date): Promise<void> {
     await this.db.query(
       `with gone as (
-         delete from sandbox where id = $1 and state = 'destroying' and not exists
-           (select 1 from agent_run r where r.sandbox_id = $1 and r.ended_at is null and r.lease_expires_at > now())
-         returning id, account_id)
+         delete from sandbox where id = $1 and state = 'destroying' returning id, account_id)
        insert into sandbox_remains (sandbox_id, account_id, remove_after) select id, account_id, $2 from gone
        on conflict do nothing`,
       [id, removeAfter],

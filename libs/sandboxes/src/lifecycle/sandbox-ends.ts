@@ -57,9 +57,11 @@ export class SandboxEnds {
     faultPoint('sandbox.destroying');
     await this.stopper.stop(id);
     faultPoint('sandbox.destroyed');
-    // Its lease ends soon, and a later round looks again.
-    if (await this.journal.isUnrecorded(id)) return;
     await this.db.transaction(async () => {
+      // Nobody begins to say anything in it while it is held.
+      await this.lives.hold(id);
+      // Its lease ends soon, and a later round looks again.
+      if (await this.journal.isUnrecorded(id)) return;
       await this.blobs.release({ kind: SNAPSHOT_HOLDER, ownerId: id });
       await this.lives.delete(id, this.times.removeAfter());
     });

@@ -8,7 +8,7 @@ const EVERY_MS = 10_000;
 const AGAIN_MS = 60_000;
 const BATCH = 20;
 
-/** Records what was put off once it is due, or its sandbox is being destroyed. */
+/** Records what was put off once it is due, or about to be removed with its chat or sandbox. */
 @Injectable()
 export class DueCaptures implements OnModuleInit {
   private readonly log = new Logger(DueCaptures.name);
