@@ -31,7 +31,7 @@ export class ApiPageQuery {
   @IsString()
   cursor?: string;
 
-  static toPage({ page, page_size, cursor }: ApiPageQuery, shapes: readonly RegExp[]): Page {
+  static toPage({ page, page_size, cursor }: ApiPageQuery, shapes: readonly ColumnShape[]): Page {
     const size = page_size ?? 50;
     const after = cursor === undefined || cursor === '' ? null : decodeKeyset(cursor, shapes);
     const number = page ?? 1;
@@ -48,19 +48,27 @@ export interface Page {
   readonly after: readonly string[] | null;
 }
 
+/** Whether a text can be a value of a column: what the database would fail at comes from nobody but a forger. */
+export type ColumnShape = Pick<RegExp, 'test'>;
+
 /** Sort columns as an opaque text. */
 export function encodeKeyset(columns: readonly string[]): string {
   return Buffer.from(columns.join('|')).toString('base64url');
 }
 
 /** Errors: `invalid_input` unless there are as many columns as `shapes`, each of its shape. */
-export function decodeKeyset(cursor: string, shapes: readonly RegExp[]): string[] {
+export function decodeKeyset(cursor: string, shapes: readonly ColumnShape[]): string[] {
   const columns = Buffer.from(cursor, 'base64url').toString('utf8').split('|');
   const isOurs = columns.length === shapes.length && shapes.every((shape, index) => shape.test(columns[index] ?? ''));
   if (!isOurs) throw new DomainError('invalid_input', 'Invalid cursor', { field: 'cursor' });
   return columns;
 }
 
+/** A moment as `Date.toISOString` writes it, that the calendar has. */
+export const INSTANT_SHAPE: ColumnShape = {
+  // Compared, because a day that no month has is read as one of the next.
+  test: (text) => /^[1-9]/.test(text) && Number.isFinite(Date.parse(text)) && new Date(text).toISOString() === text,
+};
 /** A bigint that PostgreSQL takes. */
 export const BIGINT_SHAPE = /^-?\d{1,18}$/;
 export const UUID_SHAPE = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

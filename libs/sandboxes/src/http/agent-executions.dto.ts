@@ -16,7 +16,7 @@ import {
   Min,
 } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE } from '#platform';
 import { EXECUTION_LOST, type ExecutionRecord, type NewExecution, statusOf } from '../executions/execution.js';
 import type { ExecutionPosition } from '../executions/executions.repository.js';
 
@@ -217,7 +217,7 @@ export class AgentExecutionCancel {
   @ApiProperty({ enum: ['cancelling', 'already_complete'] }) status!: string;
 }
 
-const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^exec_[0-9a-f]{24}$/];
+const POSITION = [INSTANT_SHAPE, /^exec_[0-9a-f]{24}$/];
 
 export class AgentExecutionListQuery {
   @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 100 })

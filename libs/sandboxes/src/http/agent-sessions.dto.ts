@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsDefined, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset, nulAt } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
 import type { AgentSession, NewAgentSession } from '../agent-sessions/agent-session.js';
 import type { AgentSessionPosition } from '../agent-sessions/agent-sessions.repository.js';
 import type { AgentSessionCondition } from '../agent-sessions/agent-sessions.service.js';
@@ -136,7 +136,7 @@ export class AgentSessionRecord {
   }
 }
 
-const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^sess_[0-9a-f]{12}$/];
+const POSITION = [INSTANT_SHAPE, /^sess_[0-9a-f]{12}$/];
 
 export class AgentSessionListQuery {
   @ApiPropertyOptional({ minimum: 1, maximum: 1_000, default: 1_000 })

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DomainError, isUuid } from '#kernel';
-import { decodeKeyset, encodeKeyset, nulAt } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Transform } from 'class-transformer';
 import type { Chat, ChatEdit, ChatPage, ListedChat, Page, Position, ReadChat } from '../chats/chat.js';
@@ -97,7 +97,7 @@ export class ApiWholeChat extends ApiOneChat {
   }
 }
 
-const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^[A-Za-z0-9_-]{1,100}$/];
+const POSITION = [INSTANT_SHAPE, /^[A-Za-z0-9_-]{1,100}$/];
 
 /** The most is what those get who know no pages. */
 const UpTo = (max: number): PropertyDecorator =>

@@ -15,7 +15,7 @@ import {
   ValidateIf,
 } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset, type Principal } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, type Principal } from '#platform';
 import type { AccountHomeView } from '../account-sandboxes/account-homes.service.js';
 import type { AccountSandboxPage, AccountSandboxQuery } from '../account-sandboxes/account-sandbox-list.service.js';
 import type { ListedAccountSandbox, SandboxLine } from '../account-sandboxes/account-sandbox.js';
@@ -157,7 +157,7 @@ export class ApiAccountSandbox {
 }
 
 const LISTED = 100;
-const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^[A-Za-z0-9_-]{1,100}$/];
+const POSITION = [INSTANT_SHAPE, /^[A-Za-z0-9_-]{1,100}$/];
 
 export class ApiSandboxesQuery extends ApiOwnAccount {
   @ApiPropertyOptional({ type: Number, minimum: 1, maximum: LISTED, default: LISTED })

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, ValidateIf } from 'class-validator';
 import { DomainError, isUuid } from '#kernel';
-import { decodeKeyset, encodeKeyset, nulAt } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
 import { isValidBranchName } from '#repos';
 import type { PersonalSession } from '../account-sandboxes/personal-sessions.service.js';
 import type { CloneHosts } from '../coding-sessions/clone-url.js';
@@ -298,7 +298,7 @@ export class ApiSessionList {
   }
 }
 
-const POSITION = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^[A-Za-z0-9_-]{1,100}$/];
+const POSITION = [INSTANT_SHAPE, /^[A-Za-z0-9_-]{1,100}$/];
 /** Sessions a list holds that is not asked for archived ones: their clients know no pages. */
 const UNPAGED = 500;
 

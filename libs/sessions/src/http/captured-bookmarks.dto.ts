@@ -1,13 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, MinLength, ValidateIf } from 'class-validator';
-import { decodeKeyset, encodeKeyset, UUID_SHAPE } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, UUID_SHAPE } from '#platform';
 import type { Bookmark, BookmarkedSession, BookmarkFolder, BookmarkPlace } from '../bookmarks/bookmarks.repository.js';
 import type { BookmarkFolderChange, BookmarkPage } from '../bookmarks/bookmarks.service.js';
 import { CapturedSessionSummary } from './captured-sessions.dto.js';
 
 const COLOR = /^#[0-9a-fA-F]{6}$/;
-const TIME_SHAPE = /^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 const MAX_PAGE = 200;
 const trimmed = Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim() : value));
 
@@ -136,7 +135,7 @@ export class CapturedBookmarkedSessionListQuery {
   @ApiPropertyOptional() @IsOptional() @MaxLength(200) @IsString() cursor?: string;
 
   static toPage({ limit, cursor }: CapturedBookmarkedSessionListQuery): { after: BookmarkPlace | null; limit: number } {
-    const [bookmarkedAt = '', id = ''] = cursor ? decodeKeyset(cursor, [TIME_SHAPE, UUID_SHAPE]) : [];
+    const [bookmarkedAt = '', id = ''] = cursor ? decodeKeyset(cursor, [INSTANT_SHAPE, UUID_SHAPE]) : [];
     return { after: cursor ? { bookmarkedAt, id } : null, limit: limit ?? MAX_PAGE };
   }
 }

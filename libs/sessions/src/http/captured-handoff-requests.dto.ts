@@ -14,7 +14,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { DomainError } from '#kernel';
-import { BIGINT_SHAPE, decodeKeyset, MAX_ADDRESS, ONE_ADDRESS } from '#platform';
+import { BIGINT_SHAPE, decodeKeyset, INSTANT_SHAPE, MAX_ADDRESS, ONE_ADDRESS } from '#platform';
 import { HANDOFF_STATUSES, type HandoffStatus, MAX_EXPIRY_HOURS } from '../handoffs/handoff.js';
 import type { HandoffWish } from '../handoffs/handoff-creation.service.js';
 import { MAX_THREAD } from '../handoffs/handoff-thread.repository.js';
@@ -148,7 +148,7 @@ export class CapturedCommentBody {
   content!: string;
 }
 
-const CURSOR_SHAPES = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, /^hnd_[0-9A-Za-z]{22}$/];
+const CURSOR_SHAPES = [INSTANT_SHAPE, /^hnd_[0-9A-Za-z]{22}$/];
 /** Clients that know no pages get everything there is, up to here. */
 const MAX_PAGE = 500;
 

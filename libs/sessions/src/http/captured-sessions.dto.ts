@@ -13,7 +13,7 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
-import { decodeKeyset, encodeKeyset, UUID_SHAPE } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, UUID_SHAPE } from '#platform';
 import { type CapturedSession, toolFamily } from '../captured-session.js';
 import type { SessionEdit, SessionListQuery } from '../sessions.repository.js';
 import type { SessionPage } from '../sessions.service.js';
@@ -150,7 +150,7 @@ export class CapturedSessionList {
   }
 }
 
-const CURSOR_SHAPES = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, UUID_SHAPE];
+const CURSOR_SHAPES = [INSTANT_SHAPE, UUID_SHAPE];
 
 export class CapturedSessionListQuery {
   @ApiPropertyOptional({ minimum: 1, default: 1 }) @IsOptional() @Max(1_000_000) @Min(1) @IsInt() @toInt page?: number;

@@ -1,13 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, MinLength } from 'class-validator';
-import { decodeKeyset, encodeKeyset, UUID_SHAPE } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, UUID_SHAPE } from '#platform';
 import { linkState, type ShareLink } from '../sharing/share-link.js';
 import type { ShareLinkPlace } from '../sharing/share-links.repository.js';
 import type { NewShare, ShareLinkPage } from '../sharing/share-links.service.js';
 
 export const MAX_SHARE_PASSWORD = 200;
-const TIME_SHAPE = /^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 
 export class CapturedShareBody {
   @ApiPropertyOptional({ minimum: 1, maximum: 8760, default: 24 })
@@ -97,7 +96,7 @@ export class CapturedShareLinkListQuery {
   @ApiPropertyOptional() @IsOptional() @MaxLength(200) @IsString() cursor?: string;
 
   static toPage({ limit, cursor }: CapturedShareLinkListQuery): { after: ShareLinkPlace | null; limit: number } {
-    const [createdAt = '', id = ''] = cursor ? decodeKeyset(cursor, [TIME_SHAPE, UUID_SHAPE]) : [];
+    const [createdAt = '', id = ''] = cursor ? decodeKeyset(cursor, [INSTANT_SHAPE, UUID_SHAPE]) : [];
     return { after: cursor ? { createdAt, id } : null, limit: limit ?? 50 };
   }
 }

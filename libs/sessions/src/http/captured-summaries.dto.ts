@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsISO8601, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset, UUID_SHAPE } from '#platform';
+import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, UUID_SHAPE } from '#platform';
 import type { ModelWish } from '../models/judge-settings.js';
 import type { SessionSummary } from '../summaries/summaries.service.js';
 import type { SummaryListItem, SummaryListQuery } from '../summaries/summary.js';
@@ -161,7 +161,7 @@ export class CapturedSummaryItem {
   }
 }
 
-const CURSOR_SHAPES = [/^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, UUID_SHAPE];
+const CURSOR_SHAPES = [INSTANT_SHAPE, UUID_SHAPE];
 const toInt = Transform(({ value }: { value: unknown }) =>
   typeof value === 'string' && value !== '' ? Number(value) : value,
 );
