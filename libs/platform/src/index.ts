@@ -37,6 +37,7 @@ export * from './http/dialects.js';
 export type { Dialect } from './http/dialects/dialect.js';
 export { sendEventStream } from './http/event-stream.js';
 export * from './http/keyset.js';
+export { allowSilence } from './http/silence.js';
 export * from './http/middleware.js';
 export * from './http/multipart.js';
 export * from './http/name-resolver.js';

@@ -4,6 +4,7 @@ import type { Response } from 'express';
 import { lastValueFrom, type Observable, of } from 'rxjs';
 import { Database } from '../database/database.js';
 import { currentContext } from '../http/request-context.js';
+import { allowSilence } from '../http/silence.js';
 import type { IdempotencyClaim } from './claim.js';
 import { Idempotency } from './idempotency.js';
 import { isRecordedAfterwards, isSelfSettled } from './idempotent-routes.js';
@@ -25,14 +26,16 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const claim = currentContext()?.claim;
+    const response = context.switchToHttp().getResponse<Response>();
+    const isLong = isRecordedAfterwards(this.reflector, context.getHandler());
+    if (isLong) allowSilence(response);
     if (!claim) return next.handle();
     if (isSelfSettled(this.reflector, context.getHandler())) {
       const result = await resultOf(next);
       await this.assertSettled(claim, context);
       return of(result);
     }
-    const response = context.switchToHttp().getResponse<Response>();
-    if (isRecordedAfterwards(this.reflector, context.getHandler())) {
+    if (isLong) {
       const result = await resultOf(next);
       await this.idempotency.record(claim, response.statusCode, result);
       return of(result);

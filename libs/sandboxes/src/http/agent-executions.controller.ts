@@ -13,6 +13,7 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
+  allowSilence,
   ApiFailures,
   bodyStream,
   Caller,
@@ -198,6 +199,7 @@ export class AgentExecutionsController {
       return sendEventStream(response, (signal) =>
         executionFrames(record, this.executions.follow(record, after, signal)),
       );
+    allowSilence(response);
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const executed = await executedWhole(this.executions.follow(record, 0, gone.signal));

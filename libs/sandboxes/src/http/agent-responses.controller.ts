@@ -10,6 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
+  allowSilence,
   ApiFailures,
   Caller,
   OwnIdempotency,
@@ -19,7 +20,6 @@ import {
   toIdempotencyKey,
 } from '#platform';
 import type { StoredEvent } from '../agent/agent-event.js';
-import { TURN_MS } from '../agent/agent-run.js';
 import { AgentRuns } from '../agent/agent-runs.service.js';
 import { StatelessResponsesService } from '../agent/stateless-responses.service.js';
 import { agentFrames } from './agent-event-frames.js';
@@ -107,8 +107,7 @@ export class AgentResponsesController {
   private async whole(id: string, response: Response): Promise<void> {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    // Nothing is sent until the response is whole: the silence is no sign of a dead connection.
-    response.setTimeout(TURN_MS);
+    allowSilence(response);
     const events: StoredEvent[] = [];
     for await (const batch of this.runs.follow(id, -1, gone.signal)) events.push(...batch);
     response.setHeader('X-Response-Id', id);

@@ -3,6 +3,7 @@ import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger
 import type { Response } from 'express';
 import { Clock } from '#kernel';
 import {
+  allowSilence,
   ApiFailures,
   Caller,
   OwnIdempotency,
@@ -76,6 +77,7 @@ export class ApiSandboxesController {
     @Body() body?: ApiCreateSandboxBody,
   ): Promise<ApiMadeSandbox> {
     ApiOwnAccount.assert(body, caller);
+    allowSilence(response);
     const [prompt, line, own] = [
       ApiCreateSandboxBody.toPrompt(body),
       ApiCreateSandboxBody.toLine(body),
