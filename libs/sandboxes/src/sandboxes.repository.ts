@@ -16,6 +16,14 @@ export class SandboxesRepository {
     return Number(row?.count ?? 0);
   }
 
+  /**
+   * Holds the sandbox until the transaction ends. A statement that has to wait for a row sees what hangs on it as that was
+   * before the wait: so it is read by the next one.
+   */
+  async hold(id: string): Promise<void> {
+    await this.db.query('select 1 from sandbox where id = $1 for update', [id]);
+  }
+
   /** Whether it exists for anybody. */
   async isThere(id: string): Promise<boolean> {
     const rows = await this.db.query(`select 1 from sandbox where id = $1 and state is distinct from 'destroying'`, [

@@ -112,14 +112,15 @@ export class AgentSessionsRepository {
     );
   }
 
-  /** Those that match, held until the transaction ends. */
-  findLocked(accountId: string, now: Date, filter: AgentSessionFilter): Promise<AgentSession[]> {
-    return this.db.query<AgentSession>(
-      `select ${COLUMNS} from ${TABLES}
+  /** Ids of those that match, held until the transaction ends: both rows, or one that just got busy would match. */
+  async findLocked(accountId: string, now: Date, filter: AgentSessionFilter): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }>(
+      `select s.id from ${TABLES}
         where s.account_id = $1 and ${LIVE} and (not $3 or a.response_id is null)
           and ($4::timestamptz is null or s.last_activity_at <= $4)
-        order by s.id for update of s`,
+        order by s.id for update of s, a`,
       [accountId, now, filter.isIdle, filter.inactiveSince],
     );
+    return rows.map(({ id }) => id);
   }
 }

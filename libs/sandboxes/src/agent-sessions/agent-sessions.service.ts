@@ -75,9 +75,8 @@ export class AgentSessionsService {
     return this.db.transaction(async (tx) => {
       const now = this.clock.date();
       const inactiveSince = idleSeconds === null ? null : new Date(now.getTime() - idleSeconds * 1_000);
-      const matching = await this.sessions.findLocked(caller.accountId, now, { isIdle, inactiveSince });
+      const ids = await this.sessions.findLocked(caller.accountId, now, { isIdle, inactiveSince });
       tx.afterCommit(() => this.reconciler.wake());
-      const ids = matching.map(({ id }) => id);
       return this.ends.destroy(caller, caller.accountId, ids);
     });
   }

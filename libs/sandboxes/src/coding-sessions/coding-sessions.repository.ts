@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
+import { SandboxesRepository } from '../sandboxes.repository.js';
 import type { CodingSession, CodingSessionEdit, ListedCodingSession } from './coding-session.js';
 
 export interface CodingSessionListQuery {
@@ -32,7 +33,10 @@ const EXISTING = `s.state is distinct from 'destroying'`;
 /** Every query on sandboxes as the sandbox-api surface sees them. */
 @Injectable()
 export class CodingSessionsRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly sandboxes: SandboxesRepository,
+  ) {}
 
   /** Creations of one account wait for each other until the transaction ends: no two draw the same title. */
   async lockTitles(accountId: string): Promise<void> {
@@ -95,13 +99,10 @@ export class CodingSessionsRepository {
     return row ?? null;
   }
 
-  /** As `find`, with the row held until the transaction ends. */
+  /** As `find`, with the sandbox held until the transaction ends. */
   async findLocked(id: string): Promise<CodingSession | null> {
-    const [row] = await this.db.query<CodingSession>(
-      `select ${COLUMNS} from ${TABLES} where s.id = $1 and ${EXISTING} for update of s`,
-      [id],
-    );
-    return row ?? null;
+    await this.sandboxes.hold(id);
+    return this.find(id);
   }
 
   /** Newest first; one row more than `limit`. */

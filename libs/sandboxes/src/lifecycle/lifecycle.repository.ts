@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '#platform';
+import { SandboxesRepository } from '../sandboxes.repository.js';
 import { EXPIRY_BUFFER_MS, type Lease, type Life, type LifeChange } from './life.js';
 
 const COLUMNS = `s.id, s.surface, s.account_id as "accountId", s.user_id as "userId", s.state, s.version, s.error,
@@ -15,7 +16,10 @@ const TABLES = `sandbox s left join coding_session c on c.sandbox_id = s.id
 /** Every query of the lifecycle. Times are the application's. */
 @Injectable()
 export class LifecycleRepository {
-  constructor(private readonly db: Database) {}
+  constructor(
+    private readonly db: Database,
+    private readonly sandboxes: SandboxesRepository,
+  ) {}
 
   /** Of whatever account: callers have looked their session up. Null once it is hidden from everybody. */
   async find(id: string): Promise<Life | null> {
@@ -26,13 +30,10 @@ export class LifecycleRepository {
     return row ?? null;
   }
 
-  /** As `find`, with the row held until the transaction ends. */
+  /** As `find`, with the sandbox held until the transaction ends. */
   async findLocked(id: string): Promise<Life | null> {
-    const [row] = await this.db.query<Life>(
-      `select ${COLUMNS} from ${TABLES} where s.id = $1 and s.state is distinct from 'destroying' for update of s`,
-      [id],
-    );
-    return row ?? null;
+    await this.sandboxes.hold(id);
+    return this.find(id);
   }
 
   /** Compare and set: writes only if the sandbox is still the one that was seen. Raises the version. */
@@ -127,7 +128,7 @@ export class LifecycleRepository {
   findEnded(now: Date, limit: number): Promise<{ id: string; accountId: string }[]> {
     return this.db.query(
       `select s.id, s.account_id as "accountId" from agent_session a join sandbox s on s.id = a.sandbox_id
-        where a.ends_at <= $1 and s.state <> 'destroying' order by a.ends_at limit $2 for update of s skip locked`,
+        where a.ends_at <= $1 and s.state <> 'destroying' order by a.ends_at limit $2 for update of s, a skip locked`,
       [now, limit],
     );
   }
