@@ -45,9 +45,11 @@ async function exec(offered: OfferedBubblewrap, request: IncomingMessage, respon
   const execution = await offered.exec(parseJson(first.value.payload.toString('utf8')) as ExecRequest);
   response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).flushHeaders();
   // Whoever gives the orders is gone with its connection, and so is what it ordered.
-  response.once('close', () => {
+  const leave = (): void => {
     if (!response.writableFinished) void execution.kill().catch(() => undefined);
-  });
+  };
+  response.once('close', leave);
+  if (response.closed) leave();
   response.on('error', () => undefined);
   void obey(execution, orders, response).catch(() => response.destroy());
   for await (const { stream, data } of execution.output) {

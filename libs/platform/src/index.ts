@@ -32,6 +32,7 @@ export * from './http/api-failures.js';
 export * from './http/body-reader.js';
 export * from './http/body.interceptor.js';
 export * from './http/byte-range.js';
+export { clientGone } from './http/client-gone.js';
 export * from './http/dialect.filter.js';
 export * from './http/dialects.js';
 export type { Dialect } from './http/dialects/dialect.js';

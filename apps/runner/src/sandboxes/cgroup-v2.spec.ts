@@ -47,6 +47,20 @@ describe('the files of a group of version 2', () => {
       expect(() => groups.of(id, { ...limits, cpus: 1 })).toThrow('The limits of the sandbox could not be set');
   });
 
+  it('are made anew after a removal, also for who started in the middle of it', async () => {
+    let made = 0;
+    const groups = new KernelGroups('cgroup-v2', [folder], () => {
+      made += 1;
+      return new GroupV2(folder);
+    });
+    groups.of('one', limits);
+    const removed = groups.remove('one');
+    groups.of('one', limits);
+    await removed;
+    groups.of('one', limits);
+    expect(made).toBe(3);
+  });
+
   it('get smaller with each fork bomb that was ended, for a minute', () => {
     let now = 0;
     const groups = new KernelGroups(

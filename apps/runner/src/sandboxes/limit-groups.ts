@@ -79,12 +79,13 @@ export class KernelGroups implements LimitGroups {
   }
 
   async remove(sandboxId: string): Promise<void> {
-    const group = this.groups.get(sandboxId);
-    if (!group) return;
-    this.groups.delete(sandboxId);
-    this.limited.delete(group);
-    this.storms.delete(group);
-    for (const folder of group.folders) await removeGroup(folder);
+    // Whoever starts meanwhile has its folders taken away as well, so that group is not to be kept either.
+    for (let group = this.groups.get(sandboxId); group; group = this.groups.get(sandboxId)) {
+      this.groups.delete(sandboxId);
+      this.limited.delete(group);
+      this.storms.delete(group);
+      for (const folder of group.folders) await removeGroup(folder);
+    }
   }
 
   private processesOf(group: KernelGroup, { processes }: SandboxLimits): number {

@@ -64,7 +64,9 @@ export function sendError(exception: unknown, request: Request, response: Respon
   const error = asDomainError(exception);
   // Only `internal` is a fault of ours; 502–504 say that something else is missing, full or slow.
   const entry = { msg: 'request failed', err: error.cause ?? error, path: loggedPath(request.path) };
-  if (error.code === 'internal') log.error(entry);
+  // Who breaks a request off is not there to be told, and no fault of ours.
+  if (request.errored && exception === request.errored) log.debug(entry);
+  else if (error.code === 'internal') log.error(entry);
   else if (error.status > 501) log.warn(entry);
   if (response.headersSent) {
     // The status line is gone: only breaking the connection tells the client that the answer is not whole.

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
+import { clientGone } from './client-gone.js';
 
 /** Proxies cut connections that say nothing for a minute. */
 const KEEP_ALIVE_MS = 15_000;
@@ -12,8 +13,7 @@ export async function sendEventStream(
   response: Response,
   frames: (signal: AbortSignal) => AsyncIterable<string>,
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const gone = clientGone(response);
   response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
   response.setHeader('Cache-Control', 'no-cache, no-transform');
   response.setHeader('X-Accel-Buffering', 'no');
@@ -23,9 +23,9 @@ export async function sendEventStream(
     if (!response.writableNeedDrain) response.write(': keep-alive\n\n');
   }, KEEP_ALIVE_MS);
   try {
-    for await (const frame of frames(gone.signal)) {
-      if (gone.signal.aborted) return;
-      if (!response.write(frame)) await drained(response, gone.signal);
+    for await (const frame of frames(gone)) {
+      if (gone.aborted) return;
+      if (!response.write(frame)) await drained(response, gone);
     }
     response.end();
   } finally {

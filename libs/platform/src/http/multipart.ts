@@ -67,8 +67,8 @@ export function readUploadedFiles<Result>(
       reject(error as Error);
     };
     const onGone = (): void => {
-      // A request that has been received closes, too, while its last bytes wait for a slow reader.
-      if (!request.complete) form.destroy(new Error('the client is gone'));
+      // A request that has been read to its end closes, too, while its last bytes wait for a slow reader.
+      if (!request.readableEnded) form.destroy(new Error('the client is gone'));
     };
     form.on('field', (name, value) => (texts[name] = value));
     form.on('file', (field, content, { filename }) => {
@@ -92,6 +92,7 @@ export function readUploadedFiles<Result>(
       Promise.all(results).then(resolve, reject);
     });
     request.once('close', onGone);
+    if (request.closed) onGone();
     request.pipe(form);
   });
 }

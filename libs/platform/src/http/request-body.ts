@@ -95,7 +95,9 @@ function piped(request: Request, inflate: ReturnType<typeof createGunzip>): Read
   const destroy = inflate.destroy.bind(inflate);
   inflate.destroy = (error) => destroy(isInflateError(error) ? invalidEncoding(error) : error);
   request.once('error', (error) => inflate.destroy(error));
-  request.once('aborted', () => inflate.destroy(new Error('the client went away')));
+  const leave = (): unknown => inflate.destroy(new Error('the client went away'));
+  request.once('aborted', leave);
+  if (request.destroyed) leave();
   return request.pipe(inflate);
 }
 

@@ -2,7 +2,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import { DomainError } from '#kernel';
-import { bodyStream } from '#platform';
+import { bodyStream, clientGone } from '#platform';
 
 /** The inflated body of a push; one that announces more than `limit` bytes is refused before a byte is read. */
 export function pushBody(request: Request, limit: number): Readable {
@@ -24,8 +24,7 @@ export async function streamReply(
   body: Readable,
   open: (body: Readable, signal: AbortSignal) => Promise<AsyncIterable<Buffer>>,
 ): Promise<number> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const gone = clientGone(response);
   let bytes = 0;
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -34,11 +33,11 @@ export async function streamReply(
     },
   });
   try {
-    const reply = await open(body, gone.signal);
+    const reply = await open(body, gone);
     response.status(200).setHeader('Content-Type', type).setHeader('Cache-Control', 'no-cache');
     await pipeline(reply, counter, response);
   } catch (error) {
-    if (!gone.signal.aborted) throw body.errored instanceof DomainError ? body.errored : error;
+    if (!gone.aborted) throw body.errored instanceof DomainError ? body.errored : error;
   }
   return bytes;
 }

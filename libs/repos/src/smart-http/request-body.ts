@@ -19,7 +19,9 @@ export function inflatedBody(body: Readable, encoding: string | undefined): Read
       const inflated = createGunzip();
       // Not `pipeline`: it would destroy the request, and its socket, before a refusal could be answered.
       body.once('error', (error) => inflated.destroy(error));
-      body.once('close', () => body.readableEnded || inflated.destroy(new Error('The request was broken off')));
+      const leave = (): unknown => body.readableEnded || inflated.destroy(new Error('The request was broken off'));
+      body.once('close', leave);
+      if (body.closed) leave();
       return body.pipe(inflated);
     }
     default:

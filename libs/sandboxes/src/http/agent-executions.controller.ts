@@ -17,6 +17,7 @@ import {
   ApiFailures,
   bodyStream,
   Caller,
+  clientGone,
   JsonBody,
   OwnIdempotency,
   type Principal,
@@ -200,9 +201,7 @@ export class AgentExecutionsController {
         executionFrames(record, this.executions.follow(record, after, signal)),
       );
     allowSilence(response);
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    const executed = await executedWhole(this.executions.follow(record, 0, gone.signal));
+    const executed = await executedWhole(this.executions.follow(record, 0, clientGone(response)));
     if (executed) response.json(executed);
   }
 }

@@ -13,6 +13,7 @@ import {
   allowSilence,
   ApiFailures,
   Caller,
+  clientGone,
   OwnIdempotency,
   type Principal,
   RequireScopes,
@@ -105,12 +106,11 @@ export class AgentResponsesController {
   }
 
   private async whole(id: string, response: Response): Promise<void> {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    const gone = clientGone(response);
     allowSilence(response);
     const events: StoredEvent[] = [];
-    for await (const batch of this.runs.follow(id, -1, gone.signal)) events.push(...batch);
+    for await (const batch of this.runs.follow(id, -1, gone)) events.push(...batch);
     response.setHeader('X-Response-Id', id);
-    if (!gone.signal.aborted) response.json(AgentResponse.from(id, events));
+    if (!gone.aborted) response.json(AgentResponse.from(id, events));
   }
 }

@@ -1,7 +1,16 @@
 import { Controller, Get, Header, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { bodyStream, Caller, isForm, type Principal, readUploadedFile, RequireScopes, StreamBody } from '#platform';
+import {
+  ApiFailures,
+  bodyStream,
+  Caller,
+  isForm,
+  type Principal,
+  readUploadedFile,
+  RequireScopes,
+  StreamBody,
+} from '#platform';
 import { AccountFilesService } from '../account-sandboxes/account-files.service.js';
 import { AccountUploadsService } from '../account-sandboxes/account-uploads.service.js';
 import { StagedFiles } from '../account-sandboxes/staged-files.js';
@@ -31,6 +40,7 @@ export class ApiSandboxFilesController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ operationId: 'readSandboxFile', summary: 'Read a file' })
   @ApiOkResponse({ type: ApiSandboxFile })
+  @ApiFailures({ 404: 'No such sandbox or file', 409: 'Nobody may read it', 413: 'The file is larger than 1 MiB' })
   async read(@Caller() caller: Principal, @Query() query: ApiSandboxFileQuery): Promise<ApiSandboxFile> {
     ApiOwnAccount.assert(query, caller);
     const [id, path] = [ApiSandboxFileQuery.toId(query), ApiSandboxFileQuery.toPath(query)];
@@ -49,6 +59,7 @@ export class ApiSandboxFilesController {
   @ApiConsumes('application/json', 'multipart/form-data')
   @ApiBody({ type: ApiUploadBody })
   @ApiOkResponse({ type: ApiUploadedFiles })
+  @ApiFailures({ 404: 'No such sandbox, or staged file' })
   async upload(
     @Caller() caller: Principal,
     @Query() query: ApiSandboxFileQuery,

@@ -6,6 +6,7 @@ import {
   allowSilence,
   ApiFailures,
   Caller,
+  clientGone,
   OwnIdempotency,
   type Principal,
   RecordedAfterwards,
@@ -140,9 +141,7 @@ export class ApiSandboxesController {
 
   /** With its output once it has ended; one in the background, or that its client leaves, as it is now. */
   private async shown(record: ExecutionRecord, response: Response): Promise<ApiSandboxExecution> {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    const whole = record.isBackground ? null : await executedWhole(this.commands.follow(record, gone.signal));
+    const whole = record.isBackground ? null : await executedWhole(this.commands.follow(record, clientGone(response)));
     return ApiSandboxExecution.from(whole ?? AgentExecution.from(record));
   }
 }

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Logger } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { type Llm, type LlmEndpoint, LLM_REQUEST_FAILED } from '#platform';
+import { clientGone, type Llm, type LlmEndpoint, LLM_REQUEST_FAILED } from '#platform';
 import type { TokenUsage } from '../agent/agent-event.js';
 import { hasRelayProgram, newDoorFolder, RELAY_PROGRAM } from '../egress/door-folder.js';
 import { ChatAnswer, guessUsage } from './chat-answer.js';
@@ -108,11 +108,9 @@ export class TurnModel implements ModelDoor {
   private async complete(text: string, response: ServerResponse): Promise<void> {
     const tokensLeft = this.admit();
     const request = toChatRequest(text, { model: this.terms.endpoint.model, tokensLeft });
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
     this.calls += 1;
     this.running += 1;
-    const signal = AbortSignal.any([this.stop.signal, gone.signal]);
+    const signal = AbortSignal.any([this.stop.signal, clientGone(response)]);
     let answer: ChatAnswer | null = null;
     try {
       const answered = await this.llm.forward(this.terms.endpoint, JSON.stringify(request.body), signal);
