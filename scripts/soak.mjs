@@ -10,7 +10,7 @@ const RANDOMISED =
   '|smart-http/(protocol|push-protocol)|path-rules|ref-names|commit-fuzz';
 /** Each round pushes an archive and asks every route about it. */
 const CAPTURED_ROUNDS = '400';
-/** Each writes to a sandbox, then pauses and resumes it, or takes and restores a snapshot. */
+/** Each writes to a sandbox, then pauses and resumes it, or takes and restores a snapshot; or six do anything at once. */
 const SANDBOX_ROUNDS = '1000';
 
 await setUp();
@@ -26,7 +26,7 @@ const captured = await run(
   { PUSH_MEGABYTES: '299' },
 );
 const sandboxes = await run(
-  ['--selectProjects', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', 'sandbox-(cycles|crash)'],
+  ['--selectProjects', 'e2e', '--testTimeout', '1200000', '--testPathPatterns', 'sandbox-(cycles|crash|storm)'],
   process.env.RANDOM_ROUNDS || SANDBOX_ROUNDS,
 );
 process.exitCode = crash || random || captured || sandboxes;
