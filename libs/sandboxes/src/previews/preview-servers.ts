@@ -37,7 +37,10 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 /** The first page of some servers takes its time. */
 const PROBE_MS = 20_000;
-const TOLD = 2_000;
+/** Of what it printed: characters, and of these lines and characters that are passed on. */
+const TOLD = 4_000;
+const TOLD_LINES = 8;
+const SHOWN = 800;
 
 /** The servers in sandboxes that browsers are shown: one of a kind in each, commands like others otherwise. */
 @Injectable()
@@ -164,18 +167,22 @@ export class PreviewServers {
     let told = '';
     const tail = { isOver: () => true, news: () => Promise.resolve() };
     for await (const { data } of this.logs.read(owner, tail)) told = (told + data.toString('utf8')).slice(-TOLD);
-    const line = told
-      .replace(/\u001b\[[\d;]*[A-Za-z]/g, '')
-      .trim()
-      .split('\n')
-      .slice(-3)
-      .join(' / ');
-    const shown = line
-      .replace(/\p{C}+/gu, ' ')
-      .slice(0, 300)
-      .toWellFormed();
+    const shown = gistOf(told);
     return shown === '' ? '' : `: ${shown}`;
   }
+}
+
+/** What it says of itself, and not where in its code it was: runtimes print that around the one line that matters. */
+export function gistOf(text: string): string {
+  return text
+    .replace(/\u001b\[[\d;]*[A-Za-z]/g, '')
+    .split(/[\r\n]+/)
+    .filter((line) => /[\p{L}\d]/u.test(line) && !/^\s+at /.test(line))
+    .slice(-TOLD_LINES)
+    .map((line) => line.replace(/\p{C}+/gu, ' ').trim())
+    .join(' / ')
+    .slice(0, SHOWN)
+    .toWellFormed();
 }
 
 async function endOf({ exit }: Execution): Promise<string> {
