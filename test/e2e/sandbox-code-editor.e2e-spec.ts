@@ -94,7 +94,8 @@ onAbleMachines('a code editor, and previews with origins of their own', () => {
     expect(headers['set-cookie']).toEqual(['taste=oats; Path=/']);
     expect(headers['content-security-policy']).toBe('img-src *');
     expect(headers['x-frame-options']).toBe('DENY');
-    for (const name of ['clear-site-data', 'strict-transport-security', 'service-worker-allowed', 'alt-svc'])
+    expect(headers['service-worker-allowed']).toBe('/');
+    for (const name of ['clear-site-data', 'strict-transport-security', 'alt-svc'])
       expect(headers[name]).toBeUndefined();
     expect((await visit(`${origin}/go`, { cookie })).headers['location']).toBe('/landed?x=1');
   });

@@ -96,7 +96,7 @@ export class AppConfig {
   @IsOptional() @IsString() AGENT_COMMAND?: string;
   /** What the browser editor of a session is: a line for the sandbox's shell that serves at port 8000. None when unset. */
   @IsOptional() @IsString() CODE_EDITOR_COMMAND?: string;
-  /** Origins of previews, one for each in place of the asterisk; they are paths of this server when unset. */
+  /** Origins of previews, one for each in place of the asterisk; they are paths of this server, or below localhost, when unset. */
   @IsOptional()
   @Matches(/^https?:\/\/\*\.[a-z\d]([a-z\d.-]*[a-z\d])?(:\d{1,5})?$/i, {
     message: 'PREVIEW_ORIGIN must look like https://*.previews.example.com',

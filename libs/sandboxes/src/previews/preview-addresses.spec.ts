@@ -11,9 +11,12 @@ class SetClock extends Clock {
 
 const ID = 'a1'.repeat(12);
 
-function addresses(origin?: string): { clock: SetClock; addresses: PreviewAddresses } {
+function addresses(
+  PREVIEW_ORIGIN?: string,
+  PUBLIC_URL = 'https://git.test',
+): { clock: SetClock; addresses: PreviewAddresses } {
   const clock = new SetClock();
-  const config = Object.assign(new AppConfig(), { PUBLIC_URL: 'https://git.test', PREVIEW_ORIGIN: origin });
+  const config = Object.assign(new AppConfig(), { PUBLIC_URL, PREVIEW_ORIGIN });
   return { clock, addresses: new PreviewAddresses(config, clock) };
 }
 
@@ -51,5 +54,35 @@ describe('the address of a preview', () => {
     expect(one.asked({ url: '/previews/x', headers: { host: 'git.test' } })).toBeNull();
     expect(one.asked({ url: '/', headers: { host: 'git.previews.test:8443' } })).toBeNull();
     expect(one.asked({ url: `//evil.test/${search}`, headers: { host } })).toMatchObject({ path: '/evil.test/' });
+  });
+
+  it('on the browser’s own machine leads pages to an origin of their own, by the port they came by', () => {
+    const { addresses: one } = addresses(undefined, 'http://127.0.0.1:8080');
+    const url = `${new URL(one.of(ID)).pathname}a?b`;
+    const headers = { host: 'localhost:9000', 'user-agent': 'Chrome/1', 'sec-fetch-dest': 'document' };
+    const asked = one.asked({ url, headers })!;
+    const { host, pathname, search } = new URL(one.apart(asked, { method: 'GET', headers })!);
+    expect(host).toBe(`${ID}.localhost:9000`);
+    const first = one.asked({ url: pathname + search, headers: { host } })!;
+    expect(first).toMatchObject({ id: ID, token: asked.token, path: '/a?b', isApart: true, isFirst: true });
+    expect(one.apart(first, { method: 'GET', headers: { ...headers, host } })).toBeNull();
+    const elsewhere = [
+      { ...headers, host: '10.0.0.1:9000' },
+      { ...headers, host: 'localhost.evil.test' },
+      { ...headers, 'user-agent': 'Version/18 Safari/605' },
+      { ...headers, 'sec-fetch-dest': 'iframe' },
+      { host: 'localhost:9000' },
+    ];
+    for (const others of elsewhere) expect(one.apart(asked, { method: 'GET', headers: others })).toBeNull();
+    expect(one.apart(asked, { method: 'POST', headers })).toBeNull();
+  });
+
+  it('has no such origin on a server that others come to', () => {
+    const { addresses: one } = addresses();
+    const headers = { host: 'localhost:9000', 'user-agent': 'Chrome/1', 'sec-fetch-dest': 'document' };
+    expect(
+      one.apart(one.asked({ url: new URL(one.of(ID)).pathname, headers })!, { method: 'GET', headers }),
+    ).toBeNull();
+    expect(one.asked({ url: '/', headers: { host: `${ID}.localhost:9000` } })).toBeNull();
   });
 });

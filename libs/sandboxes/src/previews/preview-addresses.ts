@@ -9,8 +9,15 @@ const ID = '[0-9a-f]{24}';
 const TOKEN = '[0-9a-z]{8,9}\\.[\\w-]{43}';
 const PATH = new RegExp(`^/previews/(${ID})\\.(${TOKEN})(?=[/?]|$)`);
 const HOST_LABEL = new RegExp(`^${ID}$`);
+const PORT = /:\d+$/;
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?=:\d+$|$)/;
+/** Browsers that find every name below it on their own machine, whatever its resolver says. */
+const FINDS_LOCAL_NAMES = /(?:Chrome|Firefox)\//;
+const LOCAL_DOMAIN = '.localhost';
 /** In the query of the first request of a browser, which then has it as a cookie. */
 const PARAMETER = 'preview_token';
+
+type Asking = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
 
 /** What a request says of the preview it is for, before anything of it is believed. */
 export interface AskedPreview {
@@ -23,19 +30,23 @@ export interface AskedPreview {
   readonly rest: string;
   /** What the paths of the server inside come behind: nothing, where the preview has an origin of its own. */
   readonly base: string;
+  readonly isApart: boolean;
   /** It has come with the address, and not as a cookie. */
   readonly isFirst: boolean;
 }
 
 /**
  * Addresses of previews: signed, bound to one preview, good for eight hours. With PREVIEW_ORIGIN each preview has a host,
- * and so an origin, of its own, and the signature becomes a cookie; else it is part of the path (docs/decisions/0008).
+ * and so an origin, of its own, and the signature becomes a cookie; else it is part of the path (docs/decisions/0008),
+ * and a server on the browser's own machine sends it on to such a host.
  */
 @Injectable()
 export class PreviewAddresses {
   /** Of this process, as previews are. */
   private readonly secret = randomBytes(32);
   private readonly origin: { readonly scheme: string; readonly domain: string } | null;
+  /** Without the port, which a proxy may leave out; null where previews are paths only. */
+  private readonly domain: string | null;
 
   constructor(
     private readonly config: AppConfig,
@@ -43,11 +54,8 @@ export class PreviewAddresses {
   ) {
     const [, scheme = '', domain = ''] = /^(https?):\/\/\*(\..*)$/.exec(config.PREVIEW_ORIGIN ?? '') ?? [];
     this.origin = scheme === '' ? null : { scheme, domain: domain.toLowerCase() };
-  }
-
-  /** Whether each preview has an origin of its own. */
-  get areApart(): boolean {
-    return this.origin !== null;
+    const isLocal = LOOPBACK.test(new URL(config.publicUrl).host);
+    this.domain = this.origin?.domain.replace(PORT, '') ?? (isLocal ? LOCAL_DOMAIN : null);
   }
 
   of(id: string): string {
@@ -58,21 +66,29 @@ export class PreviewAddresses {
   }
 
   /** Null for a request that is for the server itself. */
-  asked({ url = '', headers }: Pick<IncomingMessage, 'url' | 'headers'>): AskedPreview | null {
-    if (!this.origin) {
-      if (!/^\/previews(?:[/?]|$)/.test(url)) return null;
-      const [base = '', id = null, token = null] = PATH.exec(url) ?? [];
-      const rest = url.slice(base.length);
-      return { id, token, path: url, rest: rest.startsWith('/') ? rest : `/${rest}`, base, isFirst: false };
-    }
-    const host = (headers.host ?? '').toLowerCase();
-    if (!host.endsWith(this.origin.domain)) return null;
-    const id = host.slice(0, -this.origin.domain.length);
+  asked({ url = '', headers }: Asking): AskedPreview | null {
+    return this.askedByHost(url, headers) ?? (this.origin ? null : askedByPath(url));
+  }
+
+  /** Where a page that is a path has an origin of its own; null where it has none, or not for this browser. */
+  apart({ id, token, rest, isApart }: AskedPreview, { method, headers }: Asking): string | null {
+    const [here = ''] = LOOPBACK.exec(headers.host ?? '') ?? [];
+    if (isApart || this.domain === null || here === '') return null;
+    const isPage = method === 'GET' && headers['sec-fetch-dest'] === 'document';
+    if (!isPage || !FINDS_LOCAL_NAMES.test(headers['user-agent'] ?? '')) return null;
+    const origin = `http://${id}${this.domain}${headers.host!.slice(here.length)}`;
+    return `${origin}${rest}${rest.includes('?') ? '&' : '?'}${PARAMETER}=${token}`;
+  }
+
+  private askedByHost(url: string, headers: Asking['headers']): AskedPreview | null {
+    const host = (headers.host ?? '').toLowerCase().replace(PORT, '');
+    if (this.domain === null || !host.endsWith(this.domain)) return null;
+    const id = host.slice(0, -this.domain.length);
     // The server itself may have a name beside theirs.
     if (!HOST_LABEL.test(id)) return null;
     const { path, token } = withoutToken(url.startsWith('/') ? url.replace(/^[/\\]+/, '/') : '/');
     const kept = token === null ? tokenIn(headers.cookie) : null;
-    return { id, token: token ?? kept, path, rest: path, base: '', isFirst: token !== null };
+    return { id, token: token ?? kept, path, rest: path, base: '', isApart: true, isFirst: token !== null };
   }
 
   /** Of a token that this process has signed for the preview. */
@@ -93,6 +109,14 @@ export class PreviewAddresses {
   private sign(id: string, expiresAt: string): string {
     return createHmac('sha256', this.secret).update(`${id}.${expiresAt}`).digest('base64url');
   }
+}
+
+function askedByPath(url: string): AskedPreview | null {
+  if (!/^\/previews(?:[/?]|$)/.test(url)) return null;
+  const [base = '', id = null, token = null] = PATH.exec(url) ?? [];
+  const rest = url.slice(base.length);
+  const inside = rest.startsWith('/') ? rest : `/${rest}`;
+  return { id, token, path: url, rest: inside, base, isApart: false, isFirst: false };
 }
 
 const COOKIE = 'roundhouse_preview';

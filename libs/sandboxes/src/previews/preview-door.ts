@@ -61,10 +61,11 @@ export class PreviewDoor {
 
   private async answer(asked: AskedPreview, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const preview = this.admit(asked);
+    const apart = this.addresses.apart(asked, request);
+    if (apart !== null) return void response.writeHead(303, { ...MOVED, Location: apart }).end();
     if (asked.isFirst) {
       const cookie = this.addresses.cookie(asked.token!);
-      response.writeHead(303, { Location: asked.path, 'Set-Cookie': cookie, 'Cache-Control': 'no-store' }).end();
-      return;
+      return void response.writeHead(303, { ...MOVED, Location: asked.path, 'Set-Cookie': cookie }).end();
     }
     this.noteUse(preview);
     if (request.headers.expect !== undefined) response.writeContinue();
@@ -76,8 +77,7 @@ export class PreviewDoor {
     if (hasBody) request.pipe(inside);
     else inside.end();
     const answer = await answered;
-    const { areApart: isApart } = this.addresses;
-    const headers = headersForBrowser(answer.headers, { port: preview.port, base: asked.base, isApart });
+    const headers = headersForBrowser(answer.headers, { ...asked, port: preview.port });
     // The rest of a body that was answered before it had come is not read.
     response.writeHead(statusOf(answer), { ...headers, ...(!request.complete && { connection: 'close' }) });
     await pipeline(answer, response);
@@ -137,7 +137,7 @@ export class PreviewDoor {
 
   private async ask(
     { entrance, port }: Preview,
-    { rest }: AskedPreview,
+    { rest, isApart }: AskedPreview,
     { method, headers }: IncomingMessage,
     more: Readonly<Record<string, string>> = {},
   ): Promise<ReturnType<typeof ask>> {
@@ -148,7 +148,7 @@ export class PreviewDoor {
         createConnection: () => socket,
         method,
         path: rest,
-        headers: { ...headersForInside(headers, port, this.addresses.areApart), ...more },
+        headers: { ...headersForInside(headers, port, isApart), ...more },
         setHost: false,
       });
     } catch (error) {
@@ -177,6 +177,7 @@ interface End {
   readonly head: Buffer;
 }
 
+const MOVED = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' };
 const PLAIN = {
   'Content-Type': 'text/plain; charset=utf-8',
   'Cache-Control': 'no-store',

@@ -10,14 +10,15 @@ const KEPT_OUTSIDE = new Set([
 
 /**
  * Of answers: all that a preview may tell a browser. What concerns a whole origin, or the server's standing with the
- * browser, is not among it: Clear-Site-Data, Alt-Svc, Strict-Transport-Security, Service-Worker-Allowed, WWW-Authenticate.
+ * browser, is not among it: Clear-Site-Data, Alt-Svc, Strict-Transport-Security, WWW-Authenticate.
  */
 const LET_OUT = new Set([
   ...['accept-ranges', 'age', 'allow', 'cache-control', 'content-disposition', 'content-encoding', 'content-language'],
   ...['content-length', 'content-range', 'content-security-policy', 'content-type', 'date', 'etag', 'expires'],
   ...['last-modified', 'link', 'location', 'pragma', 'retry-after', 'server-timing', 'sourcemap', 'vary'],
 ]);
-const APART_ONLY = /^(?:access-control-|cross-origin-|permissions-policy$|referrer-policy$|set-cookie$)/;
+const APART_ONLY =
+  /^(?:access-control-|cross-origin-|permissions-policy$|referrer-policy$|service-worker-allowed$|set-cookie$)/;
 
 /**
  * For pages on the server's own origin: they run as of no origin at all, so that they neither see what the origin keeps in
