@@ -101,7 +101,7 @@ export class BubblewrapExecution implements Execution {
     this.feed(FDS.args, launch.options.map((option) => `${option}\0`).join(''));
     this.init = this.untilInit();
     this.joined = this.join(group.joinedBy);
-    this.joined.catch((cause: unknown) => this.fail(cause));
+    this.joined.catch((cause: unknown) => this.fail(couldNotStart(cause)));
     if (!launch.isHeld) this.begin();
     // A command that does not read its input closes it; its exit says why, the write error adds nothing.
     this.child.stdin!.on('error', () => undefined);
@@ -111,9 +111,13 @@ export class BubblewrapExecution implements Execution {
     this.timers.push(setTimeout(() => this.end('timedOut'), launch.timeoutMs));
     const storm = new ForkStorm(() => group.refusedForks());
     const watch = (): void => {
-      if (launch.isWatched) this.watch(launch.limits);
-      else this.watchForks(storm, launch.limits);
-      this.watchDisk(disk, launch.limits);
+      try {
+        if (launch.isWatched) this.watch(launch.limits);
+        else this.watchForks(storm, launch.limits);
+        this.watchDisk(disk, launch.limits);
+      } catch (cause) {
+        this.fail(cannotBeKept(cause));
+      }
     };
     this.timers.push(setInterval(watch, WATCH_EVERY_MS));
   }
@@ -142,7 +146,8 @@ export class BubblewrapExecution implements Execution {
   async kill(): Promise<void> {
     this.ending ??= 'cancelled';
     this.killTree();
-    await this.gone;
+    // What could not be started is gone, too.
+    await this.gone.catch(() => undefined);
   }
 
   private end(reason: NonNullable<BubblewrapExecution['ending']>): void {
@@ -154,9 +159,9 @@ export class BubblewrapExecution implements Execution {
     this.timers.push(setTimeout(() => this.killTree(), GRACE_MS));
   }
 
-  /** Outside of its groups a command would be without limits: it does not begin. */
-  private fail(cause: unknown): void {
-    this.failure = couldNotStart(cause);
+  /** Outside of its groups, or when nobody can look at it, a command would be without limits: it ends. */
+  private fail(failure: DomainError): void {
+    this.failure = failure;
     this.killTree();
   }
 
@@ -344,4 +349,11 @@ function signalOf(code: number): NodeJS.Signals | null {
 
 function couldNotStart(cause: unknown): DomainError {
   return new DomainError('unavailable', 'The sandbox could not be started', { reason: 'sandbox_failed', cause });
+}
+
+function cannotBeKept(cause: unknown): DomainError {
+  return new DomainError('unavailable', 'The limits of the sandbox could not be kept', {
+    reason: 'sandbox_failed',
+    cause,
+  });
 }

@@ -220,6 +220,16 @@ onAbleMachines('the end of a command', () => {
     expect(exit.code).toBe(127);
     expect(stderr).toContain('no-such-program');
   });
+
+  it('comes when nobody can look at it any more, and to no other', async () => {
+    const lost = newWorkspace();
+    const script = 'exec 3> kept; echo ready; while :; do head -c 1000000 /dev/zero >&3; sleep 0.05; done';
+    const options = { cwd: '/opt/sandbox/workspace' };
+    const execution = sandboxes.exec(placed(lost, 'sess_lost'), commandOf(['sh', '-c', script], options));
+    for await (const { data } of execution.output) if (data.toString() === 'ready\n') rmSync(lost, { recursive: true });
+    await expect(execution.exit).rejects.toMatchObject({ message: 'The limits of the sandbox could not be kept' });
+    expect((await shell('sess_x', undefined, 'echo on')).stdout).toBe('on\n');
+  });
 });
 
 onAbleMachines('a command that is held', () => {
