@@ -48,9 +48,12 @@ export class RunningExecutions implements BeforeApplicationShutdown {
     return [...this.running.values()].filter((command) => command.sandboxId === sandboxId).length;
   }
 
-  /** Follows a command; `ended` is called once nothing of it runs any more. Errors: why it could not be `prepared`. */
+  /**
+   * Follows a command; `ended` is called once nothing of it runs any more. Errors: why it could not be `prepared`; what
+   * cannot be followed is ended.
+   */
   async launch(owner: Owner, prepared: Promise<Execution>, ended: () => void): Promise<Execution> {
-    const log = await this.logs.create(owner);
+    const log = await this.logs.create(owner).catch((error: unknown) => abandon(prepared, error));
     try {
       const execution = await prepared;
       const done = this.outside(() => this.follow(owner, execution, log).finally(ended));
@@ -127,4 +130,9 @@ export class RunningExecutions implements BeforeApplicationShutdown {
       this.trouble.warn({ msg: 'commands could not be kept; the next round does it', err: error });
     }
   }
+}
+
+function abandon(prepared: Promise<Execution>, reason: unknown): never {
+  prepared.then((execution) => execution.cancel()).catch(() => undefined);
+  throw reason;
 }

@@ -109,7 +109,10 @@ export class PreviewServers {
       const facts = { sandboxId: session.id, kind, executionId, packagePath, entrance };
       preview = { ...facts, id: newPreviewId(), port, isReady: false };
       this.running.add(preview);
-      await this.untilReady(preview, execution);
+      await this.untilReady(preview, execution).catch((error: unknown) => {
+        execution.cancel();
+        throw error;
+      });
       return preview;
     } catch (error) {
       if (preview) await this.running.remove(preview);
