@@ -186,6 +186,16 @@ describe('a run', () => {
     expect(outcomes(await node.events(id))).toEqual([{ type: 'cancelled' }]);
   });
 
+  it('does what is to be done after its end also when that was said too late', async () => {
+    let agent!: RunningAgent;
+    await node.begin((given) => {
+      agent = given;
+      return Promise.resolve(DONE);
+    });
+    await new Promise<void>((resolve) => agent.afterEnd(resolve));
+    await new Promise<void>((resolve) => agent.afterEnd(resolve));
+  });
+
   it('ends with its deadline', async () => {
     const id = await node.begin(forever, { deadlineAt: new Date(Date.now() + 50) });
     expect(outcomes(await node.events(id))).toMatchObject([{ type: 'failed', error: 'session.expired' }]);

@@ -20,7 +20,7 @@ export interface RunningAgent {
   emit(event: AgentEvent): Promise<void>;
   /** Ends the run as cancelled: what it works on is going away. */
   stop(): void;
-  /** Once the end of the run is stored. */
+  /** Once the end of the run is stored; at once when it is already. */
   afterEnd(work: () => void): void;
   /** Tokens used so far; counted to the run however it ends. */
   used(usage: TokenUsage): void;
@@ -190,17 +190,20 @@ export class AgentRuns implements OnModuleInit, BeforeApplicationShutdown {
     const log = new RunLog((events) => this.store(run, events, stop), run.nextSeq);
     let usage: TokenUsage = { inputTokens: 0, outputTokens: 0 };
     const afterwards: (() => void)[] = [];
+    let hasEnded = false;
     const agent: RunningAgent = {
       run,
       signal: stop.signal,
       emit: (event) => log.add(event),
       stop: () => stop.abort(new RunStop('cancelled')),
-      afterEnd: (last) => void afterwards.push(last),
+      // Work that was given up may get this far after it.
+      afterEnd: (last) => (hasEnded ? last() : void afterwards.push(last)),
       used: (tokens) => (usage = tokens),
     };
     const outcome = await this.outcomeOf(agent, work);
     const { events, from } = await log.close();
     await this.tryEnd(run, outcome, usage, [...events, outcome], from);
+    hasEnded = true;
     for (const last of afterwards) last();
   }
 

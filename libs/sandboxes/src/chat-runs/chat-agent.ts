@@ -51,8 +51,6 @@ export class ChatAgent {
     return async (agent) => {
       const use = await open();
       agent.afterEnd(use.release);
-      // The run may have ended without waiting for it.
-      if (agent.signal.aborted) use.release();
       use.signal.addEventListener('abort', agent.stop, { once: true });
       // It may have been stopped before anybody listened.
       if (use.signal.aborted) agent.stop();
