@@ -34,7 +34,7 @@ export class RunLog {
     if (both) this.pending[this.pending.length - 1] = both;
     else this.pending.push(event);
     this.size += sizeOf(event);
-    this.storing ??= this.storeAll().finally(() => (this.storing = undefined));
+    this.storing ??= this.storeAll();
     if (this.size > MAX_PENDING) await this.storing;
   }
 
@@ -60,6 +60,8 @@ export class RunLog {
         this.pending = [...events, ...this.pending];
       }
     }
+    // In the same moment: what is added in the next one would wait for a store that looks no more.
+    this.storing = undefined;
   }
 
   private async tryStore(batch: readonly StoredEvent[]): Promise<boolean> {
