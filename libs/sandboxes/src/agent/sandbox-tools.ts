@@ -128,12 +128,16 @@ function schema(properties: Readonly<Record<string, object>>, required: readonly
   return { type: 'object', properties, required, additionalProperties: false };
 }
 
-function answerOf(printed: string, { code, timedOut, oomKilled, tooManyProcesses, truncated }: ExitFacts): ToolAnswer {
+function answerOf(
+  printed: string,
+  { code, timedOut, oomKilled, tooManyProcesses, diskFull, truncated }: ExitFacts,
+): ToolAnswer {
   const facts = [
     `exit code ${code}`,
     timedOut && 'timed out',
     oomKilled && 'out of memory',
     tooManyProcesses && 'too many processes',
+    diskFull && 'no room left on the disk',
     truncated && 'output truncated',
   ].filter((fact) => fact !== false);
   const separator = printed === '' || printed.endsWith('\n') ? '' : '\n';
