@@ -59,8 +59,8 @@ export class SandboxSnapshots {
   async restore(life: Life, signal: AbortSignal): Promise<void> {
     if (life.snapshotDigest === null) throw sandboxLost();
     const root = JSON.parse(await text(await this.blobs.open(life.snapshotDigest))) as SnapshotRoot;
-    const directory = await this.directories.build(life);
     const entries = await this.fetch(root.entries);
+    const directory = await this.directories.build(life);
     try {
       const how = { directory, entries, uid: this.workspaces.ownerUid };
       const services: SnapshotServices = {
