@@ -11,6 +11,7 @@ import {
   ApiQuery,
   ApiResponse,
   ApiTags,
+  getSchemaPath,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
@@ -30,6 +31,9 @@ import { type FileView, type OpenFile, WorkspaceFiles } from '../workspace/works
 import { AgentFileEntry, AgentWrittenFile, directoryIn, etagsIn } from './agent-files.dto.js';
 
 const BYTES = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } as const;
+const LISTING = {
+  'application/json': { schema: { type: 'array', items: { $ref: getSchemaPath(AgentFileEntry) } } },
+} as const;
 const OUT_OF_SCOPE = '`not_in_scope`, whether it is there or not; or the credential lacks a scope';
 const PATH = { name: 'path', description: 'Workspace-relative; slashes need no escape', type: String };
 
@@ -65,7 +69,7 @@ export class AgentFilesController {
   @ApiOperation({ operationId: 'getAgentFile', summary: 'Read a file' })
   @ApiParam(PATH)
   @ApiHeader({ name: 'Range', required: false })
-  @ApiOkResponse({ content: BYTES })
+  @ApiOkResponse({ content: { ...BYTES, ...LISTING } })
   @ApiResponse({ status: 206, description: 'One byte range, with Content-Range', content: BYTES })
   @ApiResponse({ status: 304, description: 'It has the ETag of If-None-Match' })
   @ApiFailures({ 403: OUT_OF_SCOPE, 409: '`not_a_file`: neither a file nor a directory', 416: 'No such range' })

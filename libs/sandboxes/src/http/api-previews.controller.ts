@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Caller, HoldsSecret, type Principal, RecordedAfterwards, RequireScopes } from '#platform';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiFailures, Caller, HoldsSecret, type Principal, RecordedAfterwards, RequireScopes } from '#platform';
 import { PreviewsService } from '../previews/previews.service.js';
 import {
   ApiCodeEditor,
@@ -10,9 +10,12 @@ import {
   ApiStoppedDevServer,
 } from './api-previews.dto.js';
 
-const NOT_OFFERED = {
-  status: 501,
-  description: '`preview_not_available`: what the operator has to do is in the message',
+const START = {
+  409: '`sandbox_stopped`: it is not up; `port_taken`, `preview_elsewhere`; `preview_failed` with what it said last',
+  429: '`exec.limit`: as many commands run in the sandbox as may; or too many requests',
+  501: '`preview_not_available`: what the operator has to do is in the message',
+  503: '`sandboxes_unavailable`, with the cause and what to do about it',
+  504: '`preview_not_answering`: nothing answers at its port',
 };
 
 /** Dev servers and browser editors (sandbox-sessions.md §A11.4). */
@@ -31,7 +34,7 @@ export class ApiPreviewsController {
     summary: 'Start the dev server, or get the address of the one that runs',
   })
   @ApiOkResponse({ type: ApiDevServer })
-  @ApiResponse(NOT_OFFERED)
+  @ApiFailures({ ...START, 409: `${START[409]}; \`no_dev_script\`` })
   startDevServer(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiDevServer> {
     return this.previews.startDevServer(caller, id);
   }
@@ -65,7 +68,7 @@ export class ApiPreviewsController {
     summary: 'Start the browser editor, or get the address of the one that runs',
   })
   @ApiOkResponse({ type: ApiStartedCodeEditor })
-  @ApiResponse(NOT_OFFERED)
+  @ApiFailures(START)
   startCodeEditor(@Caller() caller: Principal, @Param('session_id') id: string): Promise<ApiStartedCodeEditor> {
     return this.previews.startEditor(caller, id);
   }
