@@ -108,6 +108,9 @@ onAbleMachines('a server that is killed', () => {
       available: true,
       level: expect.stringMatching(/^(cgroup-v\d|supervised)$/) as string,
     });
+    // Limits that the kernel does not keep are said to be so, with what to do about it.
+    const { level, lacks } = health as { level?: string; lacks?: string };
+    expect(/control groups .*Delegate=yes/.test(lacks ?? '')).toBe(level === 'supervised');
     const again = await client.post(
       `/v1/sessions/${id}/exec`,
       { argv: ['echo', 'again'] },

@@ -93,8 +93,8 @@ async function offersSandboxes(config: AppConfig, dataDir: string): Promise<Find
     const support = await sandboxes.support();
     if (!support.isAvailable) return { state: 'advice', found: 'no sandboxes', fix: support.reason };
     const found = `${versionOf('bwrap') ?? 'bubblewrap'}, limits by ${support.level}, as user ${support.uid}`;
-    const lack = await whatDoorsLack(config);
-    if (lack !== null) return { state: 'advice', found, fix: lack };
+    const lacks = [support.lacks, await whatDoorsLack(config)].filter((lack) => lack !== null);
+    if (lacks.length > 0) return { state: 'advice', found, fix: lacks.join('; ') };
     if (support.uid !== 0) return { state: 'ok', found };
     return { state: 'advice', found, fix: 'unset SANDBOX_UID: whatever gets out of a sandbox of root is root' };
   } finally {

@@ -40,8 +40,13 @@ export class SandboxHealth implements OnModuleInit {
     const { known } = this;
     if (!known) return { available: null };
     if (!known.isAvailable) return { available: false, reason: known.reason };
-    const lacks = this.doorsLack === null ? {} : { lacks: this.doorsLack };
-    return { available: true, level: known.level, uid: known.uid, ...lacks };
+    const lacks = [known.lacks, this.doorsLack].filter((lack) => lack !== null);
+    return {
+      available: true,
+      level: known.level,
+      uid: known.uid,
+      ...(lacks.length > 0 && { lacks: lacks.join('; ') }),
+    };
   }
 
   private look(): void {

@@ -67,6 +67,11 @@ export class BubblewrapSandboxes {
     return this.groups.level;
   }
 
+  /** Why limits are not kept better, with what to do about it; null where they are. */
+  get lacks(): string | null {
+    return this.groups.lacks;
+  }
+
   /** Starts a command; its sandbox needs no start of its own. Errors: `conflict` (`scope_changed`). */
   exec(sandbox: PlacedSandbox, command: SandboxCommand): BubblewrapExecution {
     const group = this.groups.of(sandbox.id, sandbox.limits);

@@ -17,7 +17,7 @@ export function openCgroupV1(
   mounts = '/sys/fs/cgroup',
   ownGroups = readFileSync('/proc/self/cgroup', 'utf8'),
 ): Promise<KernelGroups | null> {
-  return ifOurs(async () => {
+  const open = async (): Promise<KernelGroups | null> => {
     const folders = foldersOf(mounts, ownGroups);
     if (!folders) return null;
     for (const folder of Object.values(folders)) await clearStale(folder);
@@ -25,7 +25,8 @@ export function openCgroupV1(
     for (const folder of Object.values(own)) mkdirSync(folder, { recursive: true });
     const make = (sandboxId: string): KernelGroup => new GroupV1(mapFolders(own, (folder) => join(folder, sandboxId)));
     return new KernelGroups('cgroup-v1', Object.values(own), make);
-  });
+  };
+  return ifOurs(open, () => null);
 }
 
 class GroupV1 implements KernelGroup {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GroupV2, ownGroup, prepareGroups } from './cgroup-v2.js';
+import { GroupV2, openCgroupV2, ownGroup, prepareGroups } from './cgroup-v2.js';
 import { pidsIn, removeGroup, SANDBOXES } from './group-folders.js';
 import { KernelGroups } from './limit-groups.js';
 
@@ -121,6 +121,16 @@ describe('the group of this process', () => {
     expect(ownGroup(lines(), '4:memory:/a\n')).toBeNull();
     expect(ownGroup(lines(), '0::/a\n')).toBeNull();
   });
+
+  it.each([
+    ['is not seen', '', 'the group of the server is not to be seen'],
+    ['lacks controllers', 'cpu pids', 'the group of the server lacks one of the controllers memory, pids, cpu'],
+    ['may not be written', 'cpu memory pids', 'the group of the server was not delegated to it (ENOENT)'],
+  ])('that %s is refused, and why is told', async (_name, controllers, why) => {
+    const group = groupWith('', ...(controllers === '' ? [] : [process.pid]));
+    writeFileSync(join(group, 'cgroup.controllers'), controllers);
+    expect(await openCgroupV2(lines(), '0::/\n')).toBe(why);
+  });
 });
 
 /** Any controller shows how the kernel hands them down; the ones for limits may be in use by version 1. */
@@ -205,16 +215,24 @@ async function ended(child: ChildProcess): Promise<void> {
   if (child.signalCode === null) await once(child, 'exit');
 }
 
+/** Not those that the kernel divides between threads too: it lets a group with processes hand them down. */
+function controllersOf(folder: string): string[] {
+  const threaded = ['cpuset', 'cpu', 'pids', 'perf_event'];
+  return read(folder, 'cgroup.controllers')
+    .split(' ')
+    .filter((name) => name !== '' && !threaded.includes(name));
+}
+
 /** Where and with what it can be tried; nothing where this process may not. */
 function whatCanBeHandedDown(): { mount: string; controller?: string } {
   const mount = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/self/mounts', 'utf8'))?.[1];
   if (mount === undefined) return { mount: '' };
   const trial = join(mount, `roundhouse-trial-${process.pid}`);
   try {
-    const [first] = read(mount, 'cgroup.controllers').split(' ').filter(Boolean);
+    const [first] = controllersOf(mount);
     if (first !== undefined) writeFileSync(join(mount, 'cgroup.subtree_control'), `+${first}`);
     mkdirSync(trial);
-    const [controller] = read(trial, 'cgroup.controllers').split(' ').filter(Boolean);
+    const [controller] = controllersOf(trial);
     rmdirSync(trial);
     return controller === undefined ? { mount } : { mount, controller };
   } catch (error) {

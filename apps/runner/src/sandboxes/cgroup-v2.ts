@@ -14,19 +14,24 @@ const TRIAL: SandboxLimits = { memoryBytes: 2 ** 30, processes: 64, cpus: 1, scr
 
 /**
  * Control groups of version 2, below the one this process is in, if that was delegated to it: its folder is writable
- * and has the controllers. Null where it was not. Clears what servers that are gone have left behind.
+ * and has the controllers. Else says why not. Clears what servers that are gone have left behind.
  */
-export function openCgroupV2(): Promise<KernelGroups | null> {
-  return ifOurs(async () => {
-    const base = ownGroup(readFileSync('/proc/self/mounts', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'));
-    const own = base === null ? null : await prepareGroups(base, CONTROLLERS);
-    if (own === null) return null;
+export function openCgroupV2(
+  mounts = readFileSync('/proc/self/mounts', 'utf8'),
+  ownGroups = readFileSync('/proc/self/cgroup', 'utf8'),
+): Promise<KernelGroups | string> {
+  const open = async (): Promise<KernelGroups | string> => {
+    const base = ownGroup(mounts, ownGroups);
+    if (base === null) return 'the group of the server is not to be seen';
+    const own = await prepareGroups(base, CONTROLLERS);
+    if (own === null) return `the group of the server lacks one of the controllers ${CONTROLLERS.join(', ')}`;
     // An old kernel, or a container that only looks like one, may lack a file: better known now than at a command.
     const trial = join(own, 'trial');
     new GroupV2(trial).limit(TRIAL);
     await removeGroup(trial);
     return new KernelGroups('cgroup-v2', [own], (sandboxId) => new GroupV2(join(own, sandboxId)));
-  });
+  };
+  return ifOurs(open, (code) => `the group of the server was not delegated to it (${code})`);
 }
 
 /** The folder of the group that this process is in, or was before it was moved to a leaf; null without version 2. */

@@ -13,12 +13,16 @@ const REMOVAL_TRIES = 200;
 /** What the kernel says of groups that are not there, or not ours to make. */
 const NOT_OURS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EBUSY', 'EINVAL', 'EOPNOTSUPP']);
 
-/** Null where groups are not ours to make. */
-export async function ifOurs<Result>(open: () => Promise<Result | null>): Promise<Result | null> {
+/** With what the kernel says where groups are not ours to make. */
+export async function ifOurs<Result>(
+  open: () => Promise<Result>,
+  otherwise: (code: string) => Result,
+): Promise<Result> {
   try {
     return await open();
   } catch (error) {
-    if (NOT_OURS.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (NOT_OURS.has(code)) return otherwise(code);
     throw error;
   }
 }

@@ -22,6 +22,8 @@ export interface LimitGroup {
 
 export interface LimitGroups {
   readonly level: LimitLevel;
+  /** Why there is no better level, with what to do about it; null where the kernel keeps the limits. */
+  readonly lacks: string | null;
   /** The group of a sandbox, made at its first command; with new limits when they have changed. Errors: `unavailable`. */
   of(sandboxId: string, limits: SandboxLimits): LimitGroup;
   /** Ends what is left in a sandbox's group and forgets it. Safe to call twice. */
@@ -46,6 +48,7 @@ const LEAST_PROCESSES = 16;
  * processes: who starts one after the other gets ever smaller ones.
  */
 export class KernelGroups implements LimitGroups {
+  readonly lacks = null;
   private readonly groups = new Map<string, KernelGroup>();
   /** What each was limited to last. */
   private readonly limited = new Map<KernelGroup, string>();
@@ -134,9 +137,17 @@ const NO_GROUP: LimitGroup = {
   noteStorm: () => undefined,
 };
 
+const FIX =
+  'in a systemd unit set Delegate=yes; in a container give it a /sys/fs/cgroup of its own that it may write to';
+
 /** Where the kernel offers no groups: each command is watched by itself. */
 export class NoLimitGroups implements LimitGroups {
   readonly level = 'supervised';
+  readonly lacks: string;
+
+  constructor(why: string) {
+    this.lacks = `limits are not kept by control groups (${why}): ${FIX}`;
+  }
 
   of(): LimitGroup {
     return NO_GROUP;

@@ -39,8 +39,8 @@ export class OfferedBubblewrap {
 
   async support(): Promise<SandboxSupport> {
     try {
-      const { level, identity } = await this.find();
-      return { isAvailable: true, level, uid: identity.uid };
+      const { level, lacks, identity } = await this.find();
+      return { isAvailable: true, level, lacks, uid: identity.uid };
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       return { isAvailable: false, reason: error.message };

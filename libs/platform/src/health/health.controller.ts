@@ -23,7 +23,7 @@ export class HealthReport {
     example: { available: true, level: 'cgroup-v2', uid: 60800 },
     description:
       'Whether commands can run, and how their limits are kept; `available` is null until that is known. `lacks` says ' +
-      'what is configured and cannot work on this machine',
+      'what cannot work on this machine though it is configured, and why the kernel does not keep the limits',
   })
   sandboxes?: object;
 }

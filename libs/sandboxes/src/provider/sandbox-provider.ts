@@ -92,6 +92,8 @@ export type SandboxSupport =
   | {
       readonly isAvailable: true;
       readonly level: LimitLevel;
+      /** Why there is no better level, with what to do about it; null where the kernel keeps the limits. */
+      readonly lacks: string | null;
       /** The user of this machine as whom sandboxes run: what gets out of one is no more than that. */
       readonly uid: number;
     }
