@@ -86,9 +86,9 @@ onAbleMachines('a command', () => {
   });
 
   it('is answered as JSON to who asks for that', async () => {
-    const { status, body } = await exec(['sh', '-c', 'cat; echo "$GREETING" >&2; pwd'], {
+    const { status, body } = await exec(['sh', '-c', 'cat; echo "$GREETING$constructor" >&2; pwd'], {
       stdin: 'typed ',
-      env: { GREETING: 'hello' },
+      env: { GREETING: 'hel', constructor: 'lo' },
     });
     expect(status).toBe(200);
     expect(body).toMatchObject({

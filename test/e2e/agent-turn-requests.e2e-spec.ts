@@ -297,3 +297,49 @@ describe('limits', () => {
     expect((await alice.get(`/v1/sessions/${session}`)).body).toMatchObject({ busy: false, status: 'ready' });
   });
 });
+
+describe('what clients send in a form of their own', () => {
+  /** In the order of PostgreSQL's jsonb. */
+  const ODD = '{"then":6,"toString":4,"__proto__":{"x":2},"prototype":3,"constructor":1,"hasOwnProperty":[5]}';
+  const odd = JSON.parse(ODD) as object;
+  const shown = (value: unknown): string => JSON.stringify(value);
+
+  it('keeps every member of its metadata, whatever that is called', async () => {
+    const id = await create({ metadata: { deep: [odd], ...odd } });
+    const { metadata } = (await alice.get(`/v1/sessions/${id}`)).body;
+    expect(shown(metadata.deep)).toBe(`[${ODD}]`);
+    expect(Object.keys(metadata as object).toSorted()).toEqual([...Object.keys(odd), 'deep'].toSorted());
+    const change = { metadata: JSON.parse('{"constructor":null,"__proto__":7}') as object };
+    const changed = (await alice.patch(`/v1/sessions/${id}`, change)).body.metadata as object;
+    expect(Object.entries(changed)).toContainEqual(['__proto__', 7]);
+    expect(Object.keys(changed)).not.toContain('constructor');
+    expect(({} as { x?: unknown }).x).toBeUndefined();
+  });
+
+  it('shows the model the whole schema of a tool, and the whole result', async () => {
+    const tool = { type: 'function', function: { name: 'look', parameters: { type: 'object', properties: odd } } };
+    peer.next({ toolCalls: [{ name: 'look', arguments: {} }] }, 'Seen.');
+    const session = await create({ tools: [tool] });
+    const stream = await send(session, 'Look.');
+    await stream.until('tool_call.requested');
+    const [{ id }] = stream.events.filter(({ event }) => event === 'tool_call.requested').map(({ data }) => data);
+    const results = { tool_results: [{ id, content: odd }] };
+    expect((await alice.post(`/v1/sessions/${session}/tool_results`, results)).status).toBeLessThan(300);
+    await stream.all();
+    const { tools, messages } = peer.calls.at(-1)!;
+    expect(shown(tools)).toContain(`"properties":${ODD}`);
+    expect(shown(messages)).toContain(shown(ODD).slice(1, -1));
+  });
+
+  it('keeps every member of a message in a chat', async () => {
+    const { session, chat } = (await alice.post('/api/sessions')).body;
+    const path = `/api/sessions/${session.id}/chats/${chat.id}`;
+    const part = { type: 'tool-x', toolCallId: 'c', state: 'output-available', input: odd, output: odd };
+    const message = { id: 'odd', role: 'assistant', parts: [part], metadata: odd };
+    expect((await alice.post(`${path}/messages`, { message })).status).toBe(200);
+    const [kept] = (await alice.get(path)).body.messages;
+    expect(
+      [kept.parts[0].input, kept.parts[0].output, kept.metadata].map((each) => Object.keys(each as object)),
+    ).toEqual([1, 2, 3].map(() => expect.arrayContaining(Object.keys(odd))));
+  });
+});

@@ -48,6 +48,7 @@ export * from './http/request-context.js';
 export * from './http/request-events.js';
 export * from './jobs/batches.js';
 export { sendStream } from './http/send-stream.js';
+export { AsSent } from './http/validation.js';
 export { illFormedAt, nulAt } from './http/well-formed.js';
 export * from './jobs/jobs.module.js';
 export { type PeriodicTask, PeriodicTasks } from './jobs/periodic-tasks.js';

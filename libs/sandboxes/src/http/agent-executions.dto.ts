@@ -16,7 +16,7 @@ import {
   Min,
 } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset, INSTANT_SHAPE } from '#platform';
+import { AsSent, decodeKeyset, encodeKeyset, INSTANT_SHAPE } from '#platform';
 import { EXECUTION_LOST, type ExecutionRecord, type NewExecution, statusOf } from '../executions/execution.js';
 import type { ExecutionPosition } from '../executions/executions.repository.js';
 
@@ -40,6 +40,7 @@ export class AgentExecBody {
   @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   @IsOptional()
   @IsObject()
+  @AsSent()
   env?: Record<string, unknown>;
 
   @ApiPropertyOptional({ description: 'In the workspace, whose root it is unless given', default: '' })

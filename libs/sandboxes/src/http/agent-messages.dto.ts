@@ -1,9 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsArray, IsNotEmpty, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 import type { Request } from 'express';
 import { DomainError } from '#kernel';
-import { nulAt } from '#platform';
+import { AsSent, nulAt } from '#platform';
 import type { ClientResult } from '../agent/client-tool-calls.js';
 
 const MAX_RESULTS = 128;
@@ -33,7 +32,7 @@ export class AgentToolResultsBody {
 
   @ApiProperty({ type: [AgentToolResult], maxItems: MAX_RESULTS })
   @IsArray()
-  @Transform(({ obj }: { obj: { tool_results?: unknown } }) => obj.tool_results)
+  @AsSent()
   tool_results!: unknown;
 
   static toResults({ tool_results: input }: AgentToolResultsBody): ClientResult[] {

@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsBoolean, IsDefined, IsObject, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 import { DomainError } from '#kernel';
-import { nulAt } from '#platform';
+import { AsSent, nulAt } from '#platform';
 import { toClientTools } from '../agent-sessions/client-tools.js';
 import type { StoredEvent } from '../agent/agent-event.js';
 import { toStatelessInput } from '../agent/stateless-input.js';
@@ -20,7 +19,7 @@ export class AgentResponseBody {
     oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'object', additionalProperties: true } }],
   })
   @IsDefined()
-  @Transform(({ obj }: { obj: { input?: unknown } }) => obj.input)
+  @AsSent()
   input!: unknown;
 
   @ApiPropertyOptional({ maxLength: 200, description: "A model of the server's endpoint" })
@@ -37,13 +36,13 @@ export class AgentResponseBody {
     description: 'Functions as OpenAI describes them; a call of one ends the response',
   })
   @IsOptional()
-  @Transform(({ obj }: { obj: { tools?: unknown } }) => obj.tools)
+  @AsSent()
   tools?: unknown;
 
   @ApiPropertyOptional({ type: AgentReasoning })
   @IsOptional()
   @IsObject()
-  @Transform(({ obj }: { obj: { reasoning?: unknown } }) => obj.reasoning)
+  @AsSent()
   reasoning?: Record<string, unknown>;
 
   @ApiPropertyOptional({ default: false })

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsDefined, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
+import { AsSent, decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
 import type { AgentSession, NewAgentSession } from '../agent-sessions/agent-session.js';
 import type { AgentSessionPosition } from '../agent-sessions/agent-sessions.repository.js';
 import type { AgentSessionCondition } from '../agent-sessions/agent-sessions.service.js';
@@ -37,12 +37,12 @@ export class AgentCreateSessionBody {
 
   @ApiPropertyOptional({ type: 'object', additionalProperties: true, description: 'Free form, at most 64 KiB of JSON' })
   @IsOptional()
-  @Transform(({ obj }: { obj: { metadata?: unknown } }) => obj.metadata)
+  @AsSent()
   metadata?: unknown;
 
   @ApiPropertyOptional({ type: AgentFileAccess, description: 'The whole workspace unless given; fixed for its life' })
   @IsOptional()
-  @Transform(({ obj }: { obj: { file_access?: unknown } }) => obj.file_access)
+  @AsSent()
   file_access?: unknown;
 
   @ApiPropertyOptional({ maxLength: 200, description: "A model of the server's endpoint; fixed for its life" })
@@ -59,7 +59,7 @@ export class AgentCreateSessionBody {
     description: 'Functions that the client runs for the agent, as OpenAI describes them',
   })
   @IsOptional()
-  @Transform(({ obj }: { obj: { tools?: unknown } }) => obj.tools)
+  @AsSent()
   tools?: unknown;
 
   static toNew(body: AgentCreateSessionBody | undefined): NewAgentSession {
@@ -86,7 +86,7 @@ function assertStorable(value: unknown, field: string): void {
 export class AgentChangeSessionBody {
   @ApiProperty({ type: 'object', additionalProperties: true, description: 'Members to set; null takes one away' })
   @IsDefined()
-  @Transform(({ obj }: { obj: { metadata?: unknown } }) => obj.metadata)
+  @AsSent()
   metadata!: unknown;
 
   static toChange({ metadata }: AgentChangeSessionBody): Metadata {

@@ -1,8 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsOptional } from 'class-validator';
 import { DomainError, isUuid, urlSafeId } from '#kernel';
-import { nulAt, type Principal } from '#platform';
+import { AsSent, nulAt, type Principal } from '#platform';
 import type { AgentRun } from '../agent/agent-run.js';
 import type { SentMessage } from '../chat-runs/chat-run.js';
 import { toModelMessages } from '../chat-runs/model-messages.js';
@@ -12,12 +10,6 @@ import { isOpaqueId } from '../sandbox.js';
 const MAX_MESSAGES = 1_000;
 const MAX_PROMPT = 200_000;
 const MAX_MODEL = 200;
-
-/** Checked by hand: what is sent may be anything. */
-const AsSent = (): PropertyDecorator => (target, key) => {
-  IsOptional()(target, key);
-  Transform(({ obj }: { obj: Record<string, unknown> }) => obj[key as string])(target, key);
-};
 
 const MESSAGES: ApiPropertyOptions = {
   type: 'array',

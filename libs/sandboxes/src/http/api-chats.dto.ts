@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DomainError, isUuid } from '#kernel';
-import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
+import { AsSent, decodeKeyset, encodeKeyset, INSTANT_SHAPE, nulAt } from '#platform';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Transform } from 'class-transformer';
 import type { Chat, ChatEdit, ChatPage, ListedChat, Page, Position, ReadChat } from '../chats/chat.js';
@@ -143,7 +143,7 @@ export class ApiMessagesQuery extends ApiCursorQuery {
 export class ApiAddChatBody {
   @ApiPropertyOptional({ pattern: '^[A-Za-z0-9_-]{1,100}$', description: 'Chosen by the server when absent' })
   @IsOptional()
-  @Transform(({ obj }: { obj: { id?: unknown } }) => obj.id)
+  @AsSent()
   id?: unknown;
 
   static toId({ id }: ApiAddChatBody): string | null {
@@ -194,7 +194,7 @@ export class ApiPutMessageBody {
     },
     required: ['id', 'role', 'parts'],
   })
-  @Transform(({ obj }: { obj: { message?: unknown } }) => obj.message)
+  @AsSent()
   @IsOptional()
   message?: unknown;
 

@@ -15,7 +15,7 @@ import {
   ValidateIf,
 } from 'class-validator';
 import { DomainError } from '#kernel';
-import { decodeKeyset, encodeKeyset, INSTANT_SHAPE, type Principal } from '#platform';
+import { AsSent, decodeKeyset, encodeKeyset, INSTANT_SHAPE, type Principal } from '#platform';
 import type { AccountHomeView } from '../account-sandboxes/account-homes.service.js';
 import type { AccountSandboxPage, AccountSandboxQuery } from '../account-sandboxes/account-sandbox-list.service.js';
 import type { ListedAccountSandbox, SandboxLine } from '../account-sandboxes/account-sandbox.js';
@@ -83,6 +83,7 @@ export class ApiCreateSandboxBody extends ApiOwnAccount {
   @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   @IfPresent()
   @IsObject({ message: 'env must be an object' })
+  @AsSent()
   env?: Record<string, unknown>;
 
   @ApiPropertyOptional({ minimum: 1_000, description: 'Of the command; milliseconds, five minutes when left out' })

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Allow, IsString, ValidateIf } from 'class-validator';
+import { IsString, ValidateIf } from 'class-validator';
 import { DomainError } from '#kernel';
+import { AsSent } from '#platform';
 import type { CheckRun } from '../workbench/check-fixes.js';
 import { DIFF_STATUSES, STAGING_STATUSES } from '../workbench/checkout-diff.js';
 import type { CachedDiff } from '../workbench/checkout-diff.service.js';
@@ -149,7 +150,7 @@ export class ApiFixChecksBody {
       },
     },
   })
-  @Allow()
+  @AsSent()
   checkRuns!: unknown;
 
   static toChecks(body: ApiFixChecksBody | undefined): CheckRun[] {
