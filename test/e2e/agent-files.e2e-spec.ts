@@ -123,7 +123,16 @@ describe('a file', () => {
       body: { error: 'precondition_failed', etag: second },
     });
     expect((await put(alice, id, 'nope.txt', '3', { 'if-match': '*' })).status).toBe(412);
-    expect((await get(alice, id, 'cond.txt', { 'if-none-match': second })).status).toBe(304);
+    for (const tags of [second, `"x", W/${second}`, '*']) {
+      expect((await get(alice, id, 'cond.txt', { 'if-none-match': tags })).status).toBe(304);
+      expect((await put(alice, id, 'cond.txt', '3', { 'if-none-match': tags })).status).toBe(412);
+    }
+    expect((await get(alice, id, 'cond.txt', { 'if-match': `"x", ${second}`, 'if-none-match': first })).status).toBe(
+      200,
+    );
+    expect((await get(alice, id, 'cond.txt', { 'if-match': first })).status).toBe(412);
+    for (const tags of [`W/${second}`, 'x'])
+      expect((await put(alice, id, 'cond.txt', '3', { 'if-match': tags })).status).toBe(tags === 'x' ? 400 : 412);
     const path = `/v1/sessions/${id}/files/cond.txt`;
     expect((await alice.delete(path, undefined, { 'if-match': first })).status).toBe(412);
     expect(await readFile(join(disk, 'cond.txt'), 'utf8')).toBe('2');

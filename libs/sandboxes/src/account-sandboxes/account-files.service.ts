@@ -11,6 +11,7 @@ import { SandboxLifecycle } from '../lifecycle/sandbox-lifecycle.js';
 import { toCheckoutPath, wholeFile } from '../workbench/checkout-files.service.js';
 import { Directory } from '../workspace/directory.js';
 import { fileTree, type FileTree } from '../workspace/file-tree.js';
+import { Preconditions } from '../workspace/preconditions.js';
 import { type FileView, WorkspaceFiles, type WrittenFile } from '../workspace/workspace-files.js';
 import { AccountHomesRepository } from './account-homes.repository.js';
 import { noSandbox } from './account-sandbox.js';
@@ -74,7 +75,7 @@ export class AccountFilesService {
   ): Promise<WrittenFile> {
     const { release } = await this.lifecycle.use(session);
     try {
-      const terms = { ifMatch: null, mustBeNew: false, announcedBytes: bytes };
+      const terms = { preconditions: Preconditions.NONE, announcedBytes: bytes };
       return await this.files.write(viewOf(caller, session), inCheckout(session, path), terms, content);
     } finally {
       release();

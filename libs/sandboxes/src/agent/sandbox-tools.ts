@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { type ExitFacts, type SandboxPlace, SandboxProvider } from '../provider/sandbox-provider.js';
 import { WORKSPACE_INSIDE } from '../workspace/located.js';
+import { Preconditions } from '../workspace/preconditions.js';
 import { type FileView, WorkspaceFiles } from '../workspace/workspace-files.js';
 import type { AgentTool, ToolAnswer } from './agent-loop.js';
 
@@ -102,7 +103,7 @@ export class SandboxTools {
       parameters: schema({ path: PATH, content: { type: 'string' } }, ['path', 'content']),
       run: async (input) => {
         const content = Buffer.from(textIn(input, 'content'));
-        const terms = { ifMatch: null, mustBeNew: false, announcedBytes: content.length };
+        const terms = { preconditions: Preconditions.NONE, announcedBytes: content.length };
         const written = await this.files.write(view, pathIn(input, base), terms, Readable.from([content]));
         return { content: `Wrote ${written.size} bytes to ${written.path}`, isError: false };
       },

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { basename, extname } from 'node:path';
 import { Controller, Delete, Get, Headers, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
 import {
@@ -27,8 +28,9 @@ import {
 } from '#platform';
 import { AgentSessionsService } from '../agent-sessions/agent-sessions.service.js';
 import { AccessScope } from '../scope/access-scope.js';
+import { Preconditions } from '../workspace/preconditions.js';
 import { type FileView, type OpenFile, WorkspaceFiles } from '../workspace/workspace-files.js';
-import { AgentFileEntry, AgentWrittenFile, directoryIn, etagsIn } from './agent-files.dto.js';
+import { AgentFileEntry, AgentWrittenFile, directoryIn } from './agent-files.dto.js';
 
 const BYTES = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } as const;
 const LISTING = {
@@ -69,10 +71,17 @@ export class AgentFilesController {
   @ApiOperation({ operationId: 'getAgentFile', summary: 'Read a file' })
   @ApiParam(PATH)
   @ApiHeader({ name: 'Range', required: false })
+  @ApiHeader({ name: 'If-Match', required: false, description: 'ETags, or *' })
+  @ApiHeader({ name: 'If-None-Match', required: false, description: 'ETags, or *' })
   @ApiOkResponse({ content: { ...BYTES, ...LISTING } })
   @ApiResponse({ status: 206, description: 'One byte range, with Content-Range', content: BYTES })
   @ApiResponse({ status: 304, description: 'It has the ETag of If-None-Match' })
-  @ApiFailures({ 403: OUT_OF_SCOPE, 409: '`not_a_file`: neither a file nor a directory', 416: 'No such range' })
+  @ApiFailures({
+    403: OUT_OF_SCOPE,
+    409: '`not_a_file`: neither a file nor a directory',
+    412: 'The file is not what If-Match says',
+    416: 'No such range',
+  })
   async get(
     @Caller() caller: Principal,
     @Param('session_id') id: string,
@@ -96,7 +105,7 @@ export class AgentFilesController {
   @ApiOperation({ operationId: 'putAgentFile', summary: 'Write a file' })
   @ApiParam(PATH)
   @ApiHeader({ name: 'If-Match', required: false, description: 'ETags, or *' })
-  @ApiHeader({ name: 'If-None-Match', required: false, description: '* writes a new file only' })
+  @ApiHeader({ name: 'If-None-Match', required: false, description: 'ETags, or * to write a new file only' })
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
   @ApiCreatedResponse({ type: AgentWrittenFile })
   @ApiFailures({
@@ -112,10 +121,9 @@ export class AgentFilesController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AgentWrittenFile> {
-    const { 'content-length': length, 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
+    const { 'content-length': length } = request.headers;
     const terms = {
-      ifMatch: etagsIn(ifMatch),
-      mustBeNew: ifNoneMatch?.trim() === '*',
+      preconditions: Preconditions.of(request.headers),
       announcedBytes: length === undefined ? null : Number(length),
     };
     const view = await this.viewOf(caller, id);
@@ -129,19 +137,21 @@ export class AgentFilesController {
   @HttpCode(204)
   @ApiOperation({ operationId: 'deleteAgentFile', summary: 'Delete a file or an empty directory' })
   @ApiParam(PATH)
+  @ApiHeader({ name: 'If-Match', required: false, description: 'ETags, or *' })
+  @ApiHeader({ name: 'If-None-Match', required: false, description: 'ETags, or *' })
   @ApiNoContentResponse()
   @ApiFailures({
     403: '`not_in_scope`; also for an entry of the scope itself',
     409: '`not_empty`: a directory with entries',
-    412: 'The file is not what If-Match says',
+    412: 'The file is not what If-Match or If-None-Match says',
   })
   async remove(
     @Caller() caller: Principal,
     @Param('session_id') id: string,
     @Param('path') names: string[],
-    @Headers('if-match') ifMatch: string | undefined,
+    @Headers() headers: IncomingHttpHeaders,
   ): Promise<void> {
-    await this.files.remove(await this.viewOf(caller, id), names.join('/'), etagsIn(ifMatch));
+    await this.files.remove(await this.viewOf(caller, id), names.join('/'), Preconditions.of(headers));
   }
 
   private async viewOf(caller: Principal, id: string): Promise<FileView> {
@@ -153,11 +163,13 @@ export class AgentFilesController {
 /** The file is somebody's upload: never shown as a page of this server. */
 async function sendFile(file: OpenFile, path: string, request: Request, response: Response): Promise<void> {
   try {
+    const preconditions = Preconditions.of(request.headers);
+    preconditions.assertMatched(file.etag);
     response.setHeader('ETag', file.etag);
     response.setHeader('Last-Modified', file.modifiedAt.toUTCString());
     response.setHeader('Accept-Ranges', 'bytes');
     response.setHeader('Cache-Control', 'private, no-cache');
-    if (etagsIn(request.headers['if-none-match'])?.some((tag) => tag === '*' || tag === file.etag)) {
+    if (preconditions.isRuledOut(file.etag)) {
       response.status(304).end();
       return;
     }

@@ -24,12 +24,6 @@ export class AgentWrittenFile {
   }
 }
 
-/** The values of `If-Match` or `If-None-Match`; null without one. */
-export function etagsIn(header: string | undefined): string[] | null {
-  if (header === undefined) return null;
-  return header.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-}
-
 /** The parameter `path` of a listing. Errors: `invalid_input` when it is repeated. */
 export function directoryIn(path: unknown): string {
   if (path === undefined) return '';

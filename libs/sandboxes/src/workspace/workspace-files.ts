@@ -12,6 +12,7 @@ import type { AccessScope } from '../scope/access-scope.js';
 import { notInScope, toWorkspacePath } from '../scope/requested-path.js';
 import { Directory } from './directory.js';
 import { entryOf, etagOf, type FileEntry } from './file-entry.js';
+import type { Preconditions } from './preconditions.js';
 import {
   changedMeanwhile,
   isDenied,
@@ -34,10 +35,7 @@ export interface FileView {
 
 /** What a write presumes about the file it replaces. */
 export interface WriteTerms {
-  /** ETags one of which the file must have, or `*` for any; null when it does not matter. */
-  readonly ifMatch: readonly string[] | null;
-  /** Only when there is none yet. */
-  readonly mustBeNew: boolean;
+  readonly preconditions: Preconditions;
   /** Content-Length; null when it is not known. */
   readonly announcedBytes: number | null;
 }
@@ -127,7 +125,7 @@ export class WorkspaceFiles {
     // Refused before the body is read; asked again when the file takes its place.
     await this.at(view, requested, { makeParents: false, isToWrite: true }, async (located) => {
       assertWritable(located, requested);
-      assertTerms(located, terms);
+      assertTerms(located, terms.preconditions);
     }).catch(unlessMissing);
     return this.room.hold(view.accountId, terms.announcedBytes ?? 0, () =>
       this.bringIn(view, requested, terms, content),
@@ -135,12 +133,12 @@ export class WorkspaceFiles {
   }
 
   /** A file, a link, or an empty directory. Errors: `forbidden`, also for a scope's own root; `not_found`, `conflict`. */
-  remove(view: FileView, requested: string, ifMatch: readonly string[] | null): Promise<void> {
+  remove(view: FileView, requested: string, preconditions: Preconditions): Promise<void> {
     return this.at(view, requested, { keepLast: true }, async (located) => {
       const { parent, path, stat } = located;
       if (located.mode !== 'write' || !parent || isRoot(view.scope, path.join('/'))) throw notInScope(requested);
       if (!stat) throw nothingThere();
-      assertTerms(located, { ifMatch, mustBeNew: false });
+      assertTerms(located, preconditions);
       const name = path.at(-1)!;
       await this.onRecord(view, FILE_DELETED, path.join('/'), async () => {
         if (stat.isDirectory()) await parent.removeDirectory(name).catch(notEmpty);
@@ -181,7 +179,7 @@ export class WorkspaceFiles {
       return this.turns.take(`${view.accountId}/${path.join('/')}`, async () => {
         const stat = await parent!.stat(name);
         if (stat?.isDirectory()) throw isADirectory(path.join('/'));
-        assertTerms({ ...located, stat: stat?.isFile() ? stat : null }, terms);
+        assertTerms({ ...located, stat: stat?.isFile() ? stat : null }, terms.preconditions);
         await this.onRecord(view, FILE_WRITTEN, path.join('/'), async () => {
           await upload.uploads.move(upload.name, parent!, name).catch(changedMeanwhile);
           await parent!.sync();
@@ -337,16 +335,8 @@ function assertWritable({ mode, stat, path }: Located, requested: string): void 
   if (stat?.isDirectory()) throw isADirectory(path.join('/'));
 }
 
-function assertTerms(
-  { stat }: Pick<Located, 'stat'>,
-  { ifMatch, mustBeNew }: Omit<WriteTerms, 'announcedBytes'>,
-): void {
-  const current = stat && etagOf(stat);
-  const isMet = ifMatch === null || (current !== null && (ifMatch.includes('*') || ifMatch.includes(current)));
-  if (isMet && !(mustBeNew && current !== null)) return;
-  throw new DomainError('precondition_failed', 'The file is not what the request presumes', {
-    ...(current !== null && { headers: { ETag: current }, details: { etag: current } }),
-  });
+function assertTerms({ stat }: Pick<Located, 'stat'>, preconditions: Preconditions): void {
+  preconditions.assertMet(stat && etagOf(stat));
 }
 
 function isRoot(scope: AccessScope, path: string): boolean {
