@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -7,7 +8,10 @@ import { Random } from '../crash/random.js';
 import { ServerProcess } from '../crash/server-process.js';
 import { Client, createRepo, signUp } from '../support/client.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { GitHttpsPeer } from '../support/peers/git-https.js';
+import { LOCALHOST } from '../support/peers/localhost-certificate.js';
 import { eventually } from '../support/pinned-sessions.js';
+import { running } from '../support/sandboxes.js';
 import { fingerprint, scramble } from '../support/trees.js';
 
 /** Every transitional state, and every step of what replaces a directory; a few of them unless this is the soak. */
@@ -60,8 +64,9 @@ afterAll(async () => {
 async function serve<Result>(
   fault: string | undefined,
   work: (server: ServerProcess) => Promise<Result>,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
-  const env = { PUBLIC_URL: 'https://roundhouse.test' };
+  const env = { PUBLIC_URL: 'https://roundhouse.test', ...more };
   const server = ServerProcess.spawn({ dataDir, databaseUrl: database.url, fault, env });
   try {
     if (!(await server.ready())) throw new Error(server.output);
@@ -154,3 +159,63 @@ it('settles every sandbox that a server was changing when it was killed, and los
     expect(readdirSync(join(directoryOf('x'), '..', '.staging'))).toEqual([]);
   });
 }, 600_000);
+
+describe('a repository that was being fetched from elsewhere', () => {
+  const content = randomBytes(1_500_000);
+  let peer: GitHttpsPeer;
+  let env: Record<string, string>;
+  let cloneUrl: string;
+
+  beforeAll(async () => {
+    peer = await GitHttpsPeer.start();
+    await peer.repository('large', [{ 'large.bin': content }]);
+    writeFileSync(join(dataDir, 'ca.pem'), LOCALHOST.cert);
+    env = {
+      SANDBOX_CLONE_HOSTS: peer.host,
+      OUTBOUND_ALLOW_PRIVATE: 'localhost',
+      NODE_EXTRA_CA_CERTS: join(dataDir, 'ca.pem'),
+    };
+    cloneUrl = `${peer.origin}/stalled/large.git`;
+  });
+
+  afterAll(() => peer.stop());
+
+  /** Kills the server once some of the pack has come, and no more is going to. */
+  async function struck(server: ServerProcess): Promise<{ id: string; key: string }> {
+    const person = await signUp(server);
+    const { id } = ((await person.post('/api/sessions', { cloneUrl })).body as { session: { id: string } }).session;
+    const answer = person.post('/api/sandbox', { sessionId: id }).catch((error: unknown) => error);
+    await eventually(() => Promise.resolve(peer.stalled > 0 && running(cloneUrl).length > 0));
+    await server.kill();
+    await answer;
+    return { id, key: person.key! };
+  }
+
+  it('is fetched anew after a crash: no part passes for the whole, and no git is left', async () => {
+    const { id, key } = await serve(undefined, struck, env);
+    await eventually(() => Promise.resolve(running(cloneUrl).length === 0));
+    await sql(`update sandbox set lease_expires_at = now() - interval '1 s' where lease_id is not null`);
+    const read = async (server: ServerProcess): Promise<void> => {
+      const client = new Client(server.url, key);
+      const about = async () => (await client.get(`/api/sessions/${id}`)).body.session as Record<string, unknown>;
+      const session = await eventually(async () => {
+        const now = await about();
+        return now['lifecycleRunId'] === null && now;
+      });
+      expect(session).toMatchObject({ lifecycleState: 'failed', lifecycleError: expect.any(String) as string });
+      const { account } = (
+        await sql<{ account: string }>('select account_id as account from sandbox where id = $1', [id])
+      )[0]!;
+      const sessions = join(dataDir, 'workspaces', account, '.sessions');
+      expect(readdirSync(sessions).filter((name) => name === id)).toEqual([]);
+      await sql('update coding_session set clone_url = $2 where sandbox_id = $1', [
+        id,
+        `${peer.origin}/open/large.git`,
+      ]);
+      expect((await client.post('/api/sandbox', { sessionId: id })).status).toBe(200);
+      expect(readFileSync(join(sessions, id, 'work', 'large.bin')).equals(content)).toBe(true);
+      expect(readdirSync(join(sessions, '.staging'))).toEqual([]);
+    };
+    await serve(undefined, read, env);
+  }, 120_000);
+});

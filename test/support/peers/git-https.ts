@@ -26,6 +26,8 @@ export type PeerCommit = Readonly<Record<string, string | Buffer>>;
 export class GitHttpsPeer {
   /** `METHOD path` of everything that came. */
   readonly requests: string[] = [];
+  /** How many packs it has stopped in the middle of. */
+  stalled = 0;
   /** Where `/moved/` points, in place of this server. */
   movedTo = '';
 
@@ -109,12 +111,12 @@ export class GitHttpsPeer {
     });
     backend.stdin.on('error', () => undefined);
     request.pipe(backend.stdin);
-    await answer(backend.stdout, response, trouble);
+    if ((await answer(backend.stdout, response, trouble)) === 'stalled') this.stalled += 1;
   }
 }
 
 /** As CGI has it: headers, an empty line, the body. With trouble a pack comes to no end. */
-async function answer(output: Readable, response: ServerResponse, trouble: string | null): Promise<void> {
+async function answer(output: Readable, response: ServerResponse, trouble: string | null): Promise<string | null> {
   let head = Buffer.alloc(0);
   let sent = 0;
   for await (const chunk of output as AsyncIterable<Buffer>) {
@@ -132,8 +134,10 @@ async function answer(output: Readable, response: ServerResponse, trouble: strin
     sent += body.length;
     response.write(body);
     // The pack itself has begun; what came before were sections of the protocol.
-    if (trouble === 'dying' && sent > 100_000) return void response.destroy();
-    if (trouble === 'stalled' && sent > 100_000) return;
+    if (trouble === null || sent <= 100_000) continue;
+    if (trouble === 'dying') response.destroy();
+    return trouble;
   }
   response.end();
+  return null;
 }
