@@ -1,6 +1,7 @@
 /**
  * A server for developers in Perl, which every machine with sandboxes has: shows what it was asked, echoes bodies and
- * WebSockets, streams, redirects, and says what no preview may say of its origin.
+ * WebSockets, streams, redirects, serves the scripts and pages beside it, tells when words.js changes, and says what no
+ * preview may say of its origin.
  */
 export const DEV_SERVER = String.raw`
 use strict; use IO::Socket::INET;
@@ -14,12 +15,16 @@ while (my $near = $door->accept) {
   my $head = '';
   while (defined(my $line = <$near>)) { last if $line eq "\r\n"; $head .= $line }
   my ($method, $path) = $head =~ /^(\S+) (\S+)/;
-  if ($path eq '/ws') {
+  if ($path eq '/ws' || $path eq '/changes') {
     my ($key) = $head =~ /^sec-websocket-key: (\S+)/mi;
     my $hex = substr(qx(printf %s '$key'258EAFA5-E914-47DA-95CA-C5AB0DC85B11 | sha1sum), 0, 40);
     my $accept = pack('u', pack('H*', $hex)); $accept =~ s/^.//; $accept =~ s/\n//g; $accept =~ tr#\x60 -_#AA-Za-z0-9+/#;
     $accept = substr($accept, 0, 27) . '=';
     print $near "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: $accept\r\nSet-Cookie: ws=1\r\n\r\n";
+    for (my $before = -M 'words.js'; $path eq '/changes'; select(undef, undef, undef, 0.05)) {
+      my $now = -M 'words.js'; next if !defined $now || $now == $before;
+      $before = $now; print $near "\x81\x07changed";
+    }
     while (read($near, my $start, 2)) {
       my ($kind, $size) = unpack('CC', $start); $size &= 127;
       read($near, my $mask, 4); read($near, my $data, $size);
@@ -36,6 +41,8 @@ while (my $near = $door->accept) {
     print $near "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: first\n\n";
     sleep 3600;
   } elsif ($path eq '/go') { answer($near, '302 Found', "Location: http://localhost:$ENV{PORT}/landed?x=1\r\n", '');
+  } elsif ($path =~ m#^/(\w+\.(js|html))# && open(my $file, '<', $1)) {
+    local $/; answer($near, '200 OK', 'Content-Type: text/' . ($2 eq 'js' ? 'javascript' : 'html') . "\r\n", <$file>);
   } elsif ($path eq '/early') { answer($near, '413 Too much', "Content-Type: text/plain\r\n", 'no'); shutdown($near, 1); sleep 1;
   } elsif ($path eq '/other') { print $near "HTTP/1.1 101 Other\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n"; sleep 1;
   } elsif ($path eq '/odd') { answer($near, '777 Odd', '', '');

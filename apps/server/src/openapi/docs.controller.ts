@@ -15,7 +15,7 @@ const REDOC_BUNDLE = createRequire(import.meta.url).resolve('redoc/bundles/redoc
 
 const REDOC_PAGE = `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Roundhouse API</title></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Roundhouse API</title><link rel="icon" href="data:,"></head>
 <body style="margin:0"><redoc spec-url="/api/openapi.json"></redoc><script src="/api/redoc/redoc.js"></script></body>
 </html>
 `;
