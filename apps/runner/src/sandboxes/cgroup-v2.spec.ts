@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GroupV2, openCgroupV2, ownGroup, prepareGroups } from './cgroup-v2.js';
-import { pidsIn, removeGroup, SANDBOXES } from './group-folders.js';
+import { ifOurs, pidsIn, removeGroup, SANDBOXES } from './group-folders.js';
 import { KernelGroups } from './limit-groups.js';
 
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8').trim();
@@ -172,6 +172,15 @@ onAbleMachines('a delegated hierarchy of the kernel', () => {
     const pid = await sleeperIn(base);
     expect(await prepareGroups(base, [controller!, 'no-such'])).toBeNull();
     expect(pidsIn(base)).toEqual([pid]);
+  });
+
+  it('is not ours where the kernel divides its threads between groups', async () => {
+    await sleeperIn(base);
+    const threads = join(base, 'threads');
+    mkdirSync(threads);
+    writeFileSync(join(threads, 'cgroup.type'), 'threaded');
+    expect(await ifOurs<string | null>(prepare, (code) => code)).toBe('ENOTSUP');
+    rmdirSync(threads);
   });
 
   it('is cleared of what servers that are gone have left, with all that runs in it', async () => {

@@ -11,7 +11,7 @@ export const PERIOD_US = 100_000;
 const LEAST_QUOTA_US = 1_000;
 const REMOVAL_TRIES = 200;
 /** What the kernel says of groups that are not there, or not ours to make. */
-const NOT_OURS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EBUSY', 'EINVAL', 'EOPNOTSUPP']);
+const NOT_OURS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EBUSY', 'EINVAL', 'ENOTSUP']);
 
 /** With what the kernel says where groups are not ours to make. */
 export async function ifOurs<Result>(
