@@ -110,6 +110,7 @@ export class ApiSandboxesController {
   @RequireScopes('sandboxes:write')
   @ApiOperation({ operationId: 'setSandboxSnapshot', summary: 'Set the snapshot that new sandboxes begin with' })
   @ApiOkResponse({ type: ApiHomeSet })
+  @ApiFailures({ 404: 'No sandbox of the account has this snapshot' })
   async setSnapshot(@Caller() caller: Principal, @Body() body?: ApiSetSnapshotBody): Promise<ApiHomeSet> {
     ApiOwnAccount.assert(body, caller);
     return ApiHomeSet.from(await this.homes.setSnapshot(caller, ApiSetSnapshotBody.toId(body)));
