@@ -32,7 +32,7 @@ afterAll(async () => {
 async function ask(operation: string, body?: object, more: { query?: string; accept?: string } = {}): Promise<Answer> {
   const [method = '', template = ''] = operation.split(' ');
   const path = template.replace(/\{(\w+)\}/g, (_, name: string) => names[name] ?? 'none');
-  const headers = more.accept === undefined ? {} : { accept: more.accept };
+  const headers: Record<string, string> = more.accept === undefined ? {} : { accept: more.accept };
   const answer = await alice.send(method, path + (more.query ?? ''), body as Record<string, unknown>, headers);
   asked.add(operation);
   found.push(...undocumented(operation, answer));
