@@ -9,7 +9,8 @@ const MAX_REPOS = 100_000;
 /** Counts the packs that commits and pushes add, and asks for maintenance when a repository has collected enough. */
 @Injectable()
 export class MaintenanceCounter {
-  private readonly packs = new LRUCache<string, number>({ max: MAX_REPOS });
+  // Sized rather than counted: `max` would take the memory of a full cache at the start.
+  private readonly packs = new LRUCache<string, number>({ maxSize: MAX_REPOS, sizeCalculation: () => 1 });
 
   constructor(
     private readonly queue: MaintenanceQueue,

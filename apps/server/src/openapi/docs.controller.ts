@@ -6,9 +6,16 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '#platform';
 
-/** Late-bound: the document describes the application that hosts this controller. */
+/** Late-bound, and built once: the document describes the application that hosts this controller. */
 export class OpenApiDocument {
-  value: OpenAPIObject | undefined;
+  build: () => OpenAPIObject = () => {
+    throw new Error('The application that the document describes is not known yet.');
+  };
+  private built: OpenAPIObject | undefined;
+
+  get value(): OpenAPIObject {
+    return (this.built ??= this.build());
+  }
 }
 
 const REDOC_BUNDLE = createRequire(import.meta.url).resolve('redoc/bundles/redoc.standalone.js');
@@ -39,7 +46,7 @@ export class DocsController {
 
   @Get(['api/openapi.json', 'openapi.json'])
   @Public()
-  json(): OpenAPIObject | undefined {
+  json(): OpenAPIObject {
     return this.document.value;
   }
 

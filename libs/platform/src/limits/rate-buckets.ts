@@ -35,7 +35,8 @@ interface Bucket {
 @Injectable()
 export class RateBuckets implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger(RateBuckets.name);
-  private readonly buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
+  // Sized rather than counted: `max` would take the memory of a full cache at the start.
+  private readonly buckets = new LRUCache<string, Bucket>({ maxSize: MAX_BUCKETS, sizeCalculation: () => 1 });
   private readonly dirty = new Set<string>();
   private running: Promise<boolean> | undefined;
   private timer: NodeJS.Timeout | undefined;
