@@ -322,8 +322,8 @@ describe('what clients send in a form of their own', () => {
     const session = await create({ tools: [tool] });
     const stream = await send(session, 'Look.');
     await stream.until('tool_call.requested');
-    const [{ id }] = stream.events.filter(({ event }) => event === 'tool_call.requested').map(({ data }) => data);
-    const results = { tool_results: [{ id, content: odd }] };
+    const [called] = stream.events.filter(({ event }) => event === 'tool_call.requested').map(({ data }) => data);
+    const results = { tool_results: [{ id: called!.id, content: odd }] };
     expect((await alice.post(`/v1/sessions/${session}/tool_results`, results)).status).toBeLessThan(300);
     await stream.all();
     const { tools, messages } = peer.calls.at(-1)!;

@@ -44,7 +44,7 @@ export async function createAgentSession(world: StormWorld, { tenant, dice }: Ac
 const exec: Action = async (world, actor, sandbox) => {
   const { dice, tenant } = actor;
   const argv = dice.chance(0.05) ? ['no-such-program'] : ['sh', '-c', dice.pick(SCRIPTS)];
-  const headers = dice.chance(0.3) ? { accept: 'application/json' } : {};
+  const headers: Record<string, string> = dice.chance(0.3) ? { accept: 'application/json' } : {};
   const body = { argv, timeout: TIMEOUT_SECONDS };
   const asked = { body, headers, ...patience(actor) };
   const heard = await world.requests.send(tenant.client, 'POST', at(sandbox, '/exec'), asked);
@@ -172,7 +172,8 @@ function heardResponse(world: StormWorld, sandbox: StormSandbox, heard: Heard | 
 const resumeResponse: Action = async (world, actor, sandbox) => {
   const [id, after] = known(world, actor, sandbox.responses, -1);
   if (id === null) return message(world, actor, sandbox);
-  const asked = { headers: after < 0 ? {} : { 'last-event-id': String(after) }, ...patience(actor) };
+  const headers: Record<string, string> = after < 0 ? {} : { 'last-event-id': String(after) };
+  const asked = { headers, ...patience(actor) };
   const heard = await world.requests.send(actor.tenant.client, 'GET', at(sandbox, `/responses/${id}/events`), asked);
   if (heard?.status === 200) world.logs.take(id, heard, after, ENDS);
 };

@@ -51,7 +51,7 @@ async function life(
   [method, verb]: readonly [string, string],
   more: object = {},
 ): Promise<Heard | null> {
-  const headers = dice.chance(0.15) ? { 'if-match': `"${dice.between(0, 30)}"` } : {};
+  const headers: Record<string, string> = dice.chance(0.15) ? { 'if-match': `"${dice.between(0, 30)}"` } : {};
   return requests.send(tenant.client, method, `/api/sandbox${verb}`, { body: { sessionId: id, ...more }, headers });
 }
 
@@ -81,7 +81,7 @@ const snapshot: Action = async (world, actor, sandbox) => {
 
 const edit: Action = async ({ requests }, { dice, tenant }, sandbox) => {
   const status = dice.pick(['archived', 'running', 'running', 'completed']);
-  const headers = dice.chance(0.3) ? { 'if-match': `"${dice.between(0, 30)}"` } : {};
+  const headers: Record<string, string> = dice.chance(0.3) ? { 'if-match': `"${dice.between(0, 30)}"` } : {};
   await requests.send(tenant.client, 'PATCH', at(sandbox), { body: { status, title: 'Stormy' }, headers });
 };
 

@@ -14,7 +14,7 @@ export class SandboxStorm {
 
   constructor(
     private readonly world: StormWorld,
-    private readonly seed: number,
+    seed: number,
   ) {
     this.actors = Array.from({ length: ACTORS }, (_, index) => ({
       name: `actor ${index}`,
