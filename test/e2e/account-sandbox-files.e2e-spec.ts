@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { failure, newSandboxPerson, type SandboxPerson } from '../support/account-sandboxes.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
+import { head, rawRequest } from '../support/raw-http.js';
 import { onAbleMachines } from '../support/sandboxes.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
@@ -114,6 +115,26 @@ onAbleMachines('files', () => {
     await person.cli.upload('/api/sandboxes/files', { 'rest.txt': 'two' });
     expect((await person.cli.get('/api/sandboxes')).sandboxes[0].sandboxStatus).toBe('running');
     expect(await person.cli.get('/api/sandboxes/file?path=rest.txt')).toMatchObject({ content: 'two' });
+  });
+
+  it('do not keep a sandbox from being stopped while they come in', async () => {
+    const parts = [
+      head(
+        `POST /api/sandboxes/files?sandbox_id=${id}`,
+        `x-api-key: ${person.account.key}`,
+        'content-type: multipart/form-data; boundary=x',
+        'content-length: 5000',
+      ),
+      '--x\r\ncontent-disposition: form-data; name="file"; filename="slow.txt"\r\n\r\nand then',
+    ];
+    const upload = rawRequest(server.url, parts);
+    const folder = join(await diskOf(id), '../../.uploads');
+    const coming = (): string[] => readdirSync(folder).filter((name) => !name.startsWith('staged.'));
+    await eventually(async () => existsSync(folder) && coming().length > 0);
+    await person.account.delete('/api/sandbox', { sessionId: id });
+    expect((await upload).text).toContain('sandbox_stopped');
+    expect([coming(), existsSync(join(await diskOf(id), 'slow.txt'))]).toEqual([[], false]);
+    await person.account.post('/api/sandbox', { sessionId: id });
   });
 
   it('are not reached by a link that leads out, nor written through one', async () => {

@@ -10,7 +10,7 @@ import { SandboxStorm, tenantOf, whims } from '../support/storm/sandbox-storm.js
 import { FollowedLogs, type StormWorld, type Tenant } from '../support/storm/storm-world.js';
 import { WatchedRequests } from '../support/storm/watched-requests.js';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 20);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9));
 /** What a server and its runner may have open more than at first: pools fill up. */
 const MORE_OPEN = 24;

@@ -65,7 +65,8 @@ export class AccountFilesService {
 
   /**
    * Writes a file, whole or not at all; a sandbox that rests is woken up, so that nothing moves its directory meanwhile.
-   * `path` is one of `toCheckoutPath`. Errors: those of `SandboxLifecycle.use` and `WorkspaceFiles.write`.
+   * `path` is one of `toCheckoutPath`. Errors: those of `SandboxLifecycle.use` and `WorkspaceFiles.write`; `conflict`
+   * (`sandbox_stopped`) once the sandbox is stopped: that does not wait for a slow client.
    */
   async write(
     caller: Principal,
@@ -73,7 +74,13 @@ export class AccountFilesService {
     path: string,
     { content, bytes }: { readonly content: Readable; readonly bytes: number | null },
   ): Promise<WrittenFile> {
-    const { release } = await this.lifecycle.use(session);
+    const { signal, release } = await this.lifecycle.use(session);
+    const stop = (): unknown => content.destroy(signal.reason as Error);
+    // Whoever reads it is told, and the stop may come while nobody does.
+    content.on('error', () => undefined);
+    signal.addEventListener('abort', stop, { once: true });
+    // It may have been stopped before anybody listened.
+    if (signal.aborted) stop();
     try {
       const terms = { preconditions: Preconditions.NONE, announcedBytes: bytes };
       return await this.files.write(viewOf(caller, session), inCheckout(session, path), terms, content);

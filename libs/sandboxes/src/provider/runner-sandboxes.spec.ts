@@ -93,6 +93,20 @@ onAbleMachines('a command by way of the runner', () => {
     expect(await execution.exit).toMatchObject({ code: 3, signal: null, truncated: false });
   });
 
+  it('is stopped, too, by a runner that dies before it has said so', async () => {
+    const execution = await shell('echo on; sleep 1000');
+    for await (const { data } of execution.output) if (data.toString() === 'on\n') break;
+    const pid = sandboxes.pid!;
+    process.kill(pid, 'SIGSTOP');
+    const stopped = sandboxes.stop('sess_1');
+    // Asked by now, or about to: either way it is this runner that is asked.
+    await pause(100);
+    process.kill(pid, 'SIGKILL');
+    await stopped;
+    await expect(execution.exit).rejects.toMatchObject({ reason: 'execution_lost' });
+    expect(await (await shell('echo again')).exit).toMatchObject({ code: 0 });
+  });
+
   it('waits for whoever reads its output, and for nobody once that one has left', async () => {
     const execution = await shell('head -c 20000000 /dev/zero; echo end > $HOME/end');
     const end = join(workspace, '.sessions/sess_1/end');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { geteuid } from 'node:process';
-import { encodeFrame } from '#kernel';
+import { DomainError, encodeFrame } from '#kernel';
 import { RunnerConnection, RunnerProcess } from '#platform';
 import type { Egress } from '../egress/egress.js';
 import { mountPlan, skillMounts } from './mount-plan.js';
@@ -96,7 +96,13 @@ export class RunnerSandboxes extends SandboxProvider {
 
   async stop(sandboxId: string): Promise<void> {
     // Nothing runs where nothing was ever started.
-    if (this.process.isStarted) await this.connection.ask<null>('stop', { sandboxId });
+    if (!this.process.isStarted) return;
+    const ask = (): Promise<null> => this.connection.ask('stop', { sandboxId });
+    // What a runner that dies meanwhile had started dies with it, so the next one has no less to say.
+    await ask().catch((error: unknown) => {
+      if (error instanceof DomainError && error.code === 'unavailable') return ask();
+      throw error;
+    });
   }
 
   diskUsage(workspace: string): Promise<number> {
