@@ -5,7 +5,8 @@ import { PeriodicTasks } from '../../../libs/platform/src/index.js';
 import { sql } from '../pinned-sessions.js';
 import type { TestServer } from '../server.js';
 
-const PATIENCE_MS = 40_000;
+/** A sandbox is cleared away once what was said in it is recorded, and looked at again every fifteen seconds. */
+const PATIENCE_MS = 150_000;
 const GROUPS = '/sys/fs/cgroup';
 /** Of things that go while one looks. */
 const GONE = new Set(['ENOENT', 'ESRCH', 'ENODEV', 'EACCES', 'ENOTDIR']);
