@@ -5,7 +5,6 @@ import { PeriodicTasks } from '../../../libs/platform/src/index.js';
 import { sql } from '../pinned-sessions.js';
 import type { TestServer } from '../server.js';
 
-/** A sandbox is cleared away once what was said in it is recorded, and looked at again every fifteen seconds. */
 const PATIENCE_MS = 150_000;
 const GROUPS = '/sys/fs/cgroup';
 /** Of things that go while one looks. */
@@ -30,6 +29,8 @@ export async function leftovers(
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
     const tasks = server.app.get(PeriodicTasks);
+    // As if the time had passed after which one is looked at again whose conversation was not recorded yet.
+    await sql(server, `update sandbox set lease_expires_at = now() - interval '1 s' where state = 'destroying'`);
     for (const task of ['sandboxes.reconcile', 'executions.sweep']) await tasks.runNow(task);
     const left = [
       ...(await rowsLeft(server)),
