@@ -30,7 +30,10 @@ export async function leftovers(
   for (;;) {
     const tasks = server.app.get(PeriodicTasks);
     // As if the time had passed after which one is looked at again whose conversation was not recorded yet.
-    await sql(server, `update sandbox set lease_expires_at = now() - interval '1 s' where state = 'destroying'`);
+    await sql(
+      server,
+      `update sandbox set lease_expires_at = now() - interval '1 s' where state = 'destroying' and lease_id is not null`,
+    );
     for (const task of ['sandboxes.reconcile', 'executions.sweep']) await tasks.runNow(task);
     const left = [
       ...(await rowsLeft(server)),

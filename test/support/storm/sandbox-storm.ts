@@ -17,7 +17,6 @@ export class SandboxStorm {
     seed: number,
   ) {
     this.actors = Array.from({ length: ACTORS }, (_, index) => ({
-      name: `actor ${index}`,
       dice: new Random(seed * 31 + index),
       tenant: world.tenants[index % world.tenants.length]!,
       files: new OwnFiles(`a${index}`),

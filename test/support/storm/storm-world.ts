@@ -35,7 +35,6 @@ export interface StormWorld {
 
 /** Whoever acts: one thing after the other, with dice of its own. */
 export interface Actor {
-  readonly name: string;
   readonly dice: Random;
   readonly tenant: Tenant;
   readonly files: OwnFiles;
