@@ -3,8 +3,9 @@ import { Clock, DomainError } from '#kernel';
 import type { Principal } from '#platform';
 import { CodingSessionsRepository } from '../coding-sessions/coding-sessions.repository.js';
 import { CodingSessionsService } from '../coding-sessions/coding-sessions.service.js';
-import { type CheckoutDiff, MAX_PATCH_BYTES, toCheckoutDiff } from './checkout-diff.js';
+import { type CheckoutDiff, MAX_PATCH_BYTES } from './checkout-diff.js';
 import { WITHOUT_GENERATED } from './generated-files.js';
+import { readCheckoutDiff } from './git-output-thread.js';
 import { SandboxGit } from './sandbox-git.js';
 import { type Workbench, Workbenches } from './workbenches.js';
 
@@ -80,7 +81,7 @@ export class CheckoutDiffService {
     const parts = await this.git.parts(place, { script: COMPARE, args: WITHOUT_GENERATED });
     const [baseRef, status, changes, patch, localPatch = null] = parts;
     if (!baseRef || !status || !changes || !patch) throw new Error('the script emits four parts or five');
-    const diff = toCheckoutDiff({ baseRef, status, changes, patch, localPatch });
+    const diff = await readCheckoutDiff({ baseRef, status, changes, patch, localPatch });
     await this.repository.storeDiff(session.id, diff, startedAt);
     return diff;
   }

@@ -3,8 +3,9 @@ import { DomainError } from '#kernel';
 import type { Principal } from '#platform';
 import { checkoutOf } from '../coding-sessions/checkout.js';
 import { type FileView, WorkspaceFiles } from '../workspace/workspace-files.js';
-import { type SuggestedPath, suggestedPaths } from './suggested-paths.js';
+import { readSuggestedPaths } from './git-output-thread.js';
 import { SandboxGit } from './sandbox-git.js';
+import type { SuggestedPath } from './suggested-paths.js';
 import { type Workbench, Workbenches } from './workbenches.js';
 
 /** Without a repository every file is suggested, by way of an empty one elsewhere. */
@@ -34,7 +35,7 @@ export class CheckoutFilesService {
   list(caller: Principal, sessionId: string): Promise<SuggestedPath[]> {
     return this.workbenches.use(caller, sessionId, async ({ place }) => {
       const [names = Buffer.alloc(0)] = await this.git.parts(place, { script: LIST });
-      return suggestedPaths(names);
+      return readSuggestedPaths(names);
     });
   }
 
