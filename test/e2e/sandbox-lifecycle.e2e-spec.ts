@@ -84,9 +84,17 @@ describe('the end of a sandbox', () => {
     await eventually(async () => (await sql('select id from sandbox where id = $1', [id])).length === 0);
     await reconcile();
     expect(await readFile(join(directoryOf(id), 'kept'), 'utf8')).toBe('x');
-    await sql(`update sandbox_remains set remove_after = now() - interval '1 s' where sandbox_id = $1`, [id]);
+    const due = (): Promise<unknown> =>
+      sql(`update sandbox_remains set remove_after = now() - interval '1 s' where sandbox_id = $1`, [id]);
+    const directory = directoryOf(id);
+    await due();
     await reconcile();
-    await expect(stat(directoryOf(id))).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' });
+    // As a clone does that was under way when its sandbox was destroyed.
+    await mkdir(directory);
+    await due();
+    await reconcile();
+    await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' });
     expect(await sql('select sandbox_id from sandbox_remains where sandbox_id = $1', [id])).toEqual([]);
   });
 

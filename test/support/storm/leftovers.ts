@@ -6,6 +6,7 @@ import { sql } from '../pinned-sessions.js';
 import type { TestServer } from '../server.js';
 
 const PATIENCE_MS = 150_000;
+const STILL_MAKING_MS = 2_000;
 const GROUPS = '/sys/fs/cgroup';
 /** Of things that go while one looks. */
 const GONE = new Set(['ENOENT', 'ESRCH', 'ENODEV', 'EACCES', 'ENOTDIR']);
@@ -34,6 +35,9 @@ export async function leftovers(
       server,
       `update sandbox set lease_expires_at = now() - interval '1 s' where state = 'destroying' and lease_id is not null`,
     );
+    // And after which directories are looked for again that somebody was still making when they were removed.
+    if (performance.now() > until - PATIENCE_MS + STILL_MAKING_MS)
+      await sql(server, 'update sandbox_remains set remove_after = now() where is_removed');
     for (const task of ['sandboxes.reconcile', 'executions.sweep']) await tasks.runNow(task);
     const left = [
       ...(await rowsLeft(server)),

@@ -25,7 +25,8 @@ const STATEMENTS = [
   `create table sandbox_remains (
     sandbox_id text primary key,
     account_id uuid not null,
-    remove_after timestamptz not null
+    remove_after timestamptz not null,
+    is_removed boolean not null default false
   )`,
   `create index sandbox_remains_due on sandbox_remains (remove_after)`,
 ];

@@ -161,12 +161,20 @@ export class LifecycleRepository {
   }
 
   /** Directories of deleted sandboxes whose time has come. */
-  findRemains(now: Date, limit: number): Promise<{ id: string; accountId: string }[]> {
+  /** `isRemoved`: once before. */
+  findRemains(now: Date, limit: number): Promise<{ id: string; accountId: string; isRemoved: boolean }[]> {
     return this.db.query(
-      `select sandbox_id as id, account_id as "accountId" from sandbox_remains where remove_after <= $1
+      `select sandbox_id as id, account_id as "accountId", is_removed as "isRemoved" from sandbox_remains where remove_after <= $1
         order by remove_after limit $2`,
       [now, limit],
     );
+  }
+
+  async noteRemoval(id: string, again: Date): Promise<void> {
+    await this.db.query('update sandbox_remains set is_removed = true, remove_after = $2 where sandbox_id = $1', [
+      id,
+      again,
+    ]);
   }
 
   async forgetRemains(id: string): Promise<void> {

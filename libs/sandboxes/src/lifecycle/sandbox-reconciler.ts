@@ -14,6 +14,8 @@ import { OwnDirectories } from './own-directories.js';
 import { SandboxEnds } from './sandbox-ends.js';
 
 const EVERY_MS = 15_000;
+/** Longer than a clone goes on that has lost its lease. */
+const AGAIN_MS = 60_000;
 const BATCH = 100;
 const AT_ONCE = 8;
 
@@ -73,8 +75,11 @@ export class SandboxReconciler implements OnModuleInit, OnApplicationBootstrap, 
     await this.each(signal, overdue, 'overdue', (id) => this.hibernation.pauseOverdue(id));
     const remains = new Map((await this.repository.findRemains(now, BATCH)).map((owner) => [owner.id, owner]));
     await this.each(signal, remains.keys(), 'remaining', async (id) => {
-      await this.directories.remove(remains.get(id)!);
-      await this.repository.forgetRemains(id);
+      const owner = remains.get(id)!;
+      await this.directories.remove(owner);
+      // Whoever was at work in it when it was destroyed may make it once more: it is looked for again.
+      if (owner.isRemoved) await this.repository.forgetRemains(id);
+      else await this.repository.noteRemoval(id, new Date(now.getTime() + AGAIN_MS));
     });
   }
 
