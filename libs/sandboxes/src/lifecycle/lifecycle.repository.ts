@@ -32,7 +32,7 @@ export class LifecycleRepository {
 
   /** As `find`, with the sandbox held until the transaction ends. */
   async findLocked(id: string): Promise<Life | null> {
-    await this.sandboxes.hold(id);
+    await this.hold(id);
     return this.find(id);
   }
 
@@ -145,8 +145,8 @@ export class LifecycleRepository {
   }
 
   /** Until the transaction ends, no run begins in it. */
-  async hold(id: string): Promise<void> {
-    await this.db.query('select 1 from sandbox where id = $1 for update', [id]);
+  hold(id: string): Promise<void> {
+    return this.sandboxes.hold(id);
   }
 
   /** Deletes a destroyed sandbox with all that hangs on it; its directory stays until `removeAfter`. */
@@ -160,8 +160,7 @@ export class LifecycleRepository {
     );
   }
 
-  /** Directories of deleted sandboxes whose time has come. */
-  /** `isRemoved`: once before. */
+  /** Directories of deleted sandboxes whose time has come; `isRemoved`: once before. */
   findRemains(now: Date, limit: number): Promise<{ id: string; accountId: string; isRemoved: boolean }[]> {
     return this.db.query(
       `select sandbox_id as id, account_id as "accountId", is_removed as "isRemoved" from sandbox_remains where remove_after <= $1
