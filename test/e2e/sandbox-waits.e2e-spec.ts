@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Database } from '../../libs/platform/src/index.js';
+import { LifeSteps } from '../../libs/sandboxes/src/lifecycle/life-steps.js';
 import { type Answer, signUp, type TestAccount } from '../support/client.js';
 import { eventually, sql } from '../support/pinned-sessions.js';
 import { onAbleMachines } from '../support/sandboxes.js';
@@ -77,6 +78,29 @@ onAbleMachines('what had to wait for a sandbox acts on what the one before has l
       },
     );
     expect(answer).toMatchObject({ status: 200, body: { deleted: 0 } });
+  });
+});
+
+onAbleMachines('a step of a sandbox that loses it', () => {
+  const step = { caller: null, action: 'sandbox.snapshot' };
+
+  it.each([
+    ['to a deletion', (id: string) => alice.delete(`/api/sessions/${id}`), { code: 'not_found' }],
+    [
+      'to another process',
+      (id: string) => sql(server, `update sandbox set lease_id = 'other' where id = $1`, [id]),
+      { reason: 'lease_lost' },
+    ],
+    ['to nobody', () => Promise.resolve(), { message: 'no such directory' }],
+  ])('%s says so, whatever it failed of then', async (_to, lose, failure) => {
+    const id = await codingSession();
+    const steps = server.app.get(LifeSteps);
+    const life = await steps.take(id, step, () => ({ lease: steps.newLease() }));
+    const work = steps.complete(step, life, async () => {
+      await lose(id);
+      throw new Error('no such directory');
+    });
+    await expect(work).rejects.toMatchObject(failure);
   });
 });
 

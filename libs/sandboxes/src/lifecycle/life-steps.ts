@@ -110,7 +110,8 @@ export class LifeSteps {
 
   /**
    * Works under the lease that the sandbox has, renewing it. The signal says that it was lost: to a deletion, the
-   * archive, or another process after this one stood still.
+   * archive, or another process after this one stood still. Errors: those of `work`; what it fails of without a lease is
+   * `conflict` (`lease_lost`), or `not_found` once the sandbox is destroyed.
    */
   async under<Result>(
     { id, leaseId }: Pick<Life, 'id' | 'leaseId'>,
@@ -126,6 +127,12 @@ export class LifeSteps {
     const timer = setInterval(() => void renew().catch(() => undefined), LEASE_MS / 3);
     try {
       return await work(lost.signal);
+    } catch (error) {
+      if (error instanceof DomainError) throw error;
+      // With its lease a sandbox may lose its directory: whatever fails then, that is the reason.
+      await renew().catch(() => undefined);
+      if (!lost.signal.aborted) throw error;
+      throw (await this.repository.find(id)) ? leaseLost() : sessionNotFound();
     } finally {
       clearInterval(timer);
     }
