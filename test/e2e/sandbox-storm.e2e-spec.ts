@@ -1,3 +1,4 @@
+import { signalAll } from '../../apps/runner/src/sandboxes/process-tree.js';
 import { SandboxProvider } from '../../libs/sandboxes/src/index.js';
 import { Random } from '../crash/random.js';
 import { signUp } from '../support/client.js';
@@ -57,7 +58,8 @@ function killRunner(): void {
   const pid = noteRunner();
   if (pid === undefined) return;
   requests.noteKill();
-  process.kill(pid, 'SIGKILL');
+  // It may be dead already, and the next one not there yet.
+  signalAll([pid], 'SIGKILL');
 }
 
 async function deleteAll(): Promise<void> {
