@@ -94,8 +94,8 @@ function quietly(log: PinoLogger): LoggerService {
 }
 
 /**
- * Swagger UI at /api/docs; ReDoc and the JSON are served by DocsController. The document is built for whoever first asks:
- * it takes a sixth of the work of a start.
+ * Swagger UI at /api/docs; ReDoc and the JSON are served by DocsController. The document is built before a server listens,
+ * or for whoever first asks: it takes a sixth of the work of a start, which an application that is never asked is spared.
  */
 function serveDocs(app: NestExpressApplication): void {
   const document = app.get(OpenApiDocument);
